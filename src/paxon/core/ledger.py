@@ -1,0 +1,160 @@
+"""The ledger: everything of one legislator that survives a crash, and the only way to change it.
+
+``Ledger.write`` takes one record; replaying the records of a file through the same call
+gives the same ledger.  The union ``Record`` is therefore the complete list of what is
+durable.  Knows: what each record means (sections 1.3 and 2.3, appendix A1).  Does not know:
+files.  Memory is bounded: of what has passed only a tail stays here; the file has the rest.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from msgspec import Struct
+
+from paxon.core.decree import FIRST_SLOT, NO_BALLOT, Ballot, Decree, Slot
+from paxon.errors import check
+
+KEPT_SLOTS = 4096
+"""How many passed decrees stay in memory for members that were briefly away (section 3.3.2)."""
+
+KEPT_BYTES = 32 * 1024 * 1024
+"""And how many bytes of commands they may hold together."""
+
+
+class TriedBallot(Struct, frozen=True):
+    """``lastTried[p] := ballot``: we may never start a ballot this low again (A1, Try New Ballot)."""
+
+    ballot: Ballot
+
+
+class PromisedBallot(Struct, frozen=True):
+    """``nextBal[p] := ballot``: we vote in nothing older (step 2; industry: promised)."""
+
+    ballot: Ballot
+
+
+class Vote(Struct, frozen=True):
+    """``prevVote[p]`` in one slot (step 4; industry: accepted).  Implies the promise of its ballot (E2)."""
+
+    slot: Slot
+    ballot: Ballot
+    decree: Decree
+
+
+class Passed(Struct, frozen=True):
+    """The vote we hold in ``slot``, cast in ``ballot``, is the slot's outcome: spares writing the decree twice."""
+
+    slot: Slot
+    ballot: Ballot
+
+
+class Outcome(Struct, frozen=True):
+    """``outcome[p]`` of one slot, told to us in full (step 6; industry: chosen entry)."""
+
+    slot: Slot
+    decree: Decree
+
+
+Record = TriedBallot | PromisedBallot | Vote | Passed | Outcome
+
+
+class Ledger:
+    """One legislator's durable state.
+
+    Invariants: ``next_ballot`` and ``last_tried`` never fall; ``votes[s].ballot <= next_ballot``;
+    an outcome never changes; every slot in ``[FIRST_SLOT, passed_until)`` has an outcome, of
+    which those in ``[kept_from, passed_until)`` are in ``outcomes``; a slot with an outcome has
+    no entry in ``votes``.
+    """
+
+    def __init__(self) -> None:
+        self.line = 0
+        """How many records were ever written: the name of the latest one."""
+        self.last_tried = NO_BALLOT
+        self.next_ballot = NO_BALLOT
+        self.votes: dict[Slot, Vote] = {}
+        self.outcomes: dict[Slot, Decree] = {}
+        self.passed_until = FIRST_SLOT
+        """Every decree below is known."""
+        self.kept_from = FIRST_SLOT
+        """Decrees below are only in the file."""
+        self.stamp_ms = 0
+        """The highest stamp in any vote or outcome."""
+        self._kept_bytes = 0
+
+    def write(self, record: Record) -> None:
+        """Take one record.  The only mutator.
+
+        Raises:
+            InvariantViolation: if the record contradicts what the ledger already says.
+        """
+        self.line += 1
+        match record:
+            case Vote(slot=slot, ballot=ballot, decree=decree):
+                check(not self.knows(slot), "no vote is cast in a slot whose outcome we know")
+                check(ballot >= self.next_ballot, "no vote in a ballot below our promise")
+                previous = self.votes.get(slot)
+                check(previous is None or previous.ballot < ballot, "one vote per ballot and slot")
+                self.next_ballot = ballot
+                self.votes[slot] = record
+                self.stamp_ms = max(self.stamp_ms, decree.stamp_ms)
+            case Passed(slot=slot, ballot=ballot):
+                vote = self.votes.get(slot)
+                check(vote is not None and vote.ballot == ballot, "the vote that passed is the one we hold")
+                if vote is not None:
+                    self._enter(slot, vote.decree)
+            case Outcome(slot=slot, decree=decree):
+                check(not self.knows(slot), "an outcome is written once")
+                self._enter(slot, decree)
+            case PromisedBallot(ballot=ballot):
+                check(ballot > self.next_ballot, "a promise only rises")
+                self.next_ballot = ballot
+            case TriedBallot(ballot=ballot):
+                check(ballot > self.last_tried, "a ballot number is never used twice")
+                self.last_tried = ballot
+
+    def knows(self, slot: Slot) -> bool:
+        """Whether the outcome of ``slot`` is known."""
+        return slot < self.passed_until or slot in self.outcomes
+
+    def known_from(self, slot: Slot) -> Iterator[Outcome]:
+        """The outcomes in memory from ``slot`` on, in slot order, gaps left out."""
+        contiguous = range(max(slot, self.kept_from), self.passed_until)
+        beyond = sorted(known for known in self.outcomes if known >= max(slot, self.passed_until))
+        for number in contiguous:
+            yield Outcome(Slot(number), self.outcomes[Slot(number)])
+        for known in beyond:
+            yield Outcome(known, self.outcomes[known])
+
+    def votes_from(self, slot: Slot) -> tuple[Vote, ...]:
+        """Our votes from ``slot`` on in slots whose outcome we do not know, in slot order."""
+        return tuple(self.votes[voted] for voted in sorted(self.votes) if voted >= slot)
+
+    def _enter(self, slot: Slot, decree: Decree) -> None:
+        self.outcomes[slot] = decree
+        self.votes.pop(slot, None)
+        self.stamp_ms = max(self.stamp_ms, decree.stamp_ms)
+        self._kept_bytes += sum(map(len, decree.commands))
+        while self.passed_until in self.outcomes:
+            self.passed_until = Slot(self.passed_until + 1)
+
+    def forget_what_the_file_keeps(self) -> None:
+        """Let go of the oldest passed decrees in memory.  Changes nothing durable; call it once they are applied."""
+        while self.kept_from < self.passed_until and (
+            self.passed_until - self.kept_from > KEPT_SLOTS or self._kept_bytes > KEPT_BYTES
+        ):
+            forgotten = self.outcomes.pop(self.kept_from)
+            self._kept_bytes -= sum(map(len, forgotten.commands))
+            self.kept_from = Slot(self.kept_from + 1)
+
+
+def first(items: Iterator[Outcome], bytes_max: int) -> tuple[Outcome, ...]:
+    """As many leading outcomes as fit ``bytes_max`` of commands, and at least one if there is one."""
+    taken: list[Outcome] = []
+    room = bytes_max
+    for item in islice(items, KEPT_SLOTS):
+        room -= sum(map(len, item.decree.commands)) + 64
+        if taken and room < 0:
+            break
+        taken.append(item)
+    return tuple(taken)

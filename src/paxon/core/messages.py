@@ -1,0 +1,124 @@
+"""What legislators say to each other.  Every message may be lost, doubled, reordered or late for hours.
+
+The five messages of section 2.3 carry what section 3.1 adds to them for many slots at once;
+``Superseded`` is the notice of section 2.4.  The rest keep attendance (who is present and
+who presides, section 2.4's presence messages) and never change what may pass.
+"""
+
+from msgspec import Struct
+
+from paxon.core.decree import Ballot, Decree, Slot
+from paxon.core.ledger import Outcome, Vote
+
+
+class NextBallot(Struct, frozen=True):
+    """Prepare: will you vote in nothing older than ``ballot``?  We know every decree below ``passed_until``."""
+
+    ballot: Ballot
+    passed_until: Slot
+
+
+class LastVote(Struct, frozen=True):
+    """Promise: we will, and this is what we voted for and what we know that you do not.
+
+    ``votes`` is complete for the slots from the asked ``passed_until`` on whose outcome the
+    sender does not know.  Every slot below the sender's ``passed_until`` has passed, whether
+    its outcome is in ``outcomes`` or, to keep the message finite, only to be asked for.
+    """
+
+    ballot: Ballot
+    passed_until: Slot
+    votes: tuple[Vote, ...]
+    outcomes: tuple[Outcome, ...]
+
+
+class BeginBallot(Struct, frozen=True):
+    """Accept: vote for ``decree`` in ``slot``.  Everything below ``passed_until`` has passed (3.2.2)."""
+
+    ballot: Ballot
+    slot: Slot
+    decree: Decree
+    passed_until: Slot
+
+
+class Voted(Struct, frozen=True):
+    """Accepted: we voted in this ballot and slot."""
+
+    ballot: Ballot
+    slot: Slot
+
+
+class Success(Struct, frozen=True):
+    """Learn: ``outcomes`` passed, and so did our proposals of ``ballot`` in every slot below ``passed_until``."""
+
+    ballot: Ballot
+    passed_until: Slot
+    outcomes: tuple[Outcome, ...]
+
+
+class Superseded(Struct, frozen=True):
+    """Nack: we promised ``by``, which is above the ``ballot`` you used (the unnamed notice of section 2.4)."""
+
+    ballot: Ballot
+    by: Ballot
+
+
+class Lacking(Struct, frozen=True):
+    """Catch-up request: send us decrees from ``from_slot`` on (3.1's request for missing decrees)."""
+
+    from_slot: Slot
+
+
+class Presence(Struct, frozen=True):
+    """Heartbeat: the president of ``ballot`` is here.  ``roll_call`` numbers the calls of one ballot."""
+
+    ballot: Ballot
+    roll_call: int
+    passed_until: Slot
+
+
+class Present(Struct, frozen=True):
+    """Heartbeat response: we heard call ``roll_call`` and have promised nothing above ``ballot``."""
+
+    ballot: Ballot
+    roll_call: int
+    passed_until: Slot
+
+
+class Canvass(Struct, frozen=True):
+    """Pre-vote request: would you follow us?  Raises no ballot, so asking disturbs nobody."""
+
+    canvass: int
+    passed_until: Slot
+
+
+class CanvassReply(Struct, frozen=True):
+    """Pre-vote response: whether we miss a president too, and the highest ballot we promised."""
+
+    canvass: int
+    supports: bool
+    next_ballot: Ballot
+    passed_until: Slot
+
+
+class HandOver(Struct, frozen=True):
+    """Leadership transfer: the president of ``ballot`` asks you to start a ballot of your own at once."""
+
+    ballot: Ballot
+    passed_until: Slot
+
+
+Message = (
+    NextBallot
+    | LastVote
+    | BeginBallot
+    | Voted
+    | Success
+    | Superseded
+    | Lacking
+    | Presence
+    | Present
+    | Canvass
+    | CanvassReply
+    | HandOver
+)

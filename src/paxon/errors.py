@@ -1,0 +1,138 @@
+"""Every error that Paxon raises, in families that say whose fault it is and what to do next.
+
+``InvariantViolation`` is our bug, ``ProtocolError`` a peer's, ``LedgerError`` the disk's or
+the operator's, ``RequestError`` the answer to one request.  A ``RequestError`` means *not
+applied*, except for its branch ``OutcomeUnknown``, which means *maybe applied*: the two are
+never mixed, because a caller may repeat the first and must not blindly repeat the second.
+"""
+
+
+class PaxonError(Exception):
+    """The root of everything Paxon raises on purpose."""
+
+
+class InvariantViolation(PaxonError):
+    """A claim the protocol rests on does not hold: our bug.  Stop this member and keep its ledger."""
+
+
+def check(condition: object, claim: str) -> None:
+    """Raise unless ``condition`` holds.  Unlike ``assert`` it stays on under ``python -O``.
+
+    Raises:
+        InvariantViolation: with ``claim``, the broken claim in words.
+    """
+    if not condition:
+        raise InvariantViolation(claim)
+
+
+class ProtocolError(PaxonError):
+    """A peer broke the rules of the conversation: its link is closed and the event counted."""
+
+
+class ConfigurationError(PaxonError):
+    """What the operator asked for cannot be done as asked; the message says what to change."""
+
+
+class LedgerError(PaxonError):
+    """The ledger on disk cannot be used as it is."""
+
+
+class LedgerCorrupt(LedgerError):
+    """Durable bytes of the ledger are damaged: this member must not vote with it."""
+
+
+class LedgerInUse(LedgerError):
+    """Another process holds the data directory."""
+
+
+class LedgerTooNew(LedgerError):
+    """The ledger was written in a format newer than this release reads."""
+
+
+class WrongCluster(LedgerError):
+    """The data directory belongs to another cluster."""
+
+
+class ForeignIdentity(LedgerError):
+    """The data directory belongs to another member, or a member's storage is not the one its peers know."""
+
+
+class LedgerSyncFailed(LedgerError):
+    """The disk refused to make the ledger durable.  Fatal: what reached the disk is unknown from here on."""
+
+
+class RequestError(PaxonError):
+    """One request was refused.  It was **not applied**, unless the error is an ``OutcomeUnknown``."""
+
+    code = "refused"
+
+
+class NotLeader(RequestError):
+    """This member cannot reach a leader for the request.  Not applied; ask the member in ``hint``, or again later."""
+
+    code = "not_leader"
+
+    def __init__(self, message: str = "no leader is known here; try again or ask another member", hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+        """The endpoint to ask instead, or an empty string when none is known."""
+
+
+class Overloaded(RequestError):
+    """A queue is full.  Not applied; wait a little and try again."""
+
+    code = "overloaded"
+
+
+class TooLarge(RequestError):
+    """The command is over the size limit.  Not applied; send less."""
+
+    code = "too_large"
+
+
+class DiskFull(RequestError):
+    """The disk has no room for more writes.  Not applied; free some space and try again."""
+
+    code = "disk_full"
+
+
+class Stopping(RequestError):
+    """This member is shutting down.  Not applied; ask another member."""
+
+    code = "stopping"
+
+
+class BadRequest(RequestError):
+    """The request makes no sense to the state machine or the server.  Not applied; it never will be."""
+
+    code = "bad_request"
+
+
+class ApplyFailed(RequestError):
+    """The state machine raised on this command, on every member alike; the state is as before it."""
+
+    code = "apply_failed"
+
+
+class Unreachable(RequestError):
+    """No member could be reached before anything was sent.  Not applied."""
+
+    code = "unreachable"
+
+
+class OutcomeUnknown(RequestError):
+    """The request **may have been applied**: repeat it only if doing it twice is harmless, or read first."""
+
+    code = "unknown"
+
+
+class DeadlineExceeded(OutcomeUnknown):
+    """The deadline passed with the command already on its way.  Maybe applied."""
+
+    code = "deadline"
+
+
+class LeadershipLost(OutcomeUnknown):
+    """The leader that had the command is gone before its fate was known.  Maybe applied."""
+
+    code = "leadership_lost"

@@ -1,0 +1,63 @@
+"""What hosts say to each other on behalf of their clients, beside the core's own messages.
+
+A member that is not the leader forwards commands to it.  Each forward is bound to one ballot
+and numbered by its origin, and the owner of that ballot begins each number at most once in it;
+so a forward may be repeated to the *same* ballot at will, and goes to another ballot only after
+a definite refusal from the first.
+"""
+
+from msgspec import Struct
+
+from paxon.core.decree import Ballot, Slot
+from paxon.core.messages import Message
+
+
+class Forward(Struct, frozen=True):
+    """Commands for the leader of ``ballot``: pairs of the origin's number and the command.
+
+    ``boot`` tells one life of the origin's process from the next.  Numbers below
+    ``settled_until`` are settled at the origin: their answers need not be kept.
+    """
+
+    ballot: Ballot
+    boot: int
+    settled_until: int
+    commands: tuple[tuple[int, bytes], ...]
+
+
+class Answers(Struct, frozen=True):
+    """Results of forwarded commands: the origin's number, the slot that holds the command, the result."""
+
+    boot: int
+    answers: tuple[tuple[int, Slot, bytes], ...]
+
+
+class Refusals(Struct, frozen=True):
+    """Forwarded commands that failed: the origin's number, the error's code, its text.
+
+    The code is that of a ``RequestError``; ``unknown`` and its kind mean maybe applied,
+    all others mean that ``ballot`` never began the command and never will.
+    """
+
+    boot: int
+    ballot: Ballot
+    refusals: tuple[tuple[int, str, str], ...]
+
+
+class AskReading(Struct, frozen=True):
+    """A read barrier for another member: may be repeated at will."""
+
+    boot: int
+    number: int
+
+
+class ReadingAt(Struct, frozen=True):
+    """The answer: reads that have applied every slot below ``passed_until`` are linearizable; ``None``: ask again."""
+
+    boot: int
+    number: int
+    passed_until: Slot | None
+
+
+HostMessage = Forward | Answers | Refusals | AskReading | ReadingAt
+PeerMessage = Message | HostMessage

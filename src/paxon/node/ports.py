@@ -1,0 +1,75 @@
+"""What the host asks of the machine, as protocols, so that the same host runs in the simulator.
+
+Every call here returns at once; what takes time reports back through a callback, on the
+host's own thread.  Times are integers in milliseconds.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from paxon.core.decree import NodeId, Slot
+from paxon.core.ledger import Outcome, Record
+from paxon.node.letters import PeerMessage
+
+
+class Timer(Protocol):
+    """A pending ``call_at``."""
+
+    def cancel(self) -> None:
+        """Make sure the callback does not run; harmless if it already did."""
+
+
+class Clock(Protocol):
+    """Time and chance."""
+
+    def monotonic_ms(self) -> int:
+        """For timers.  Its zero means nothing and differs between members."""
+
+    def wall_ms(self) -> int:
+        """Since the Unix epoch.  For stamps only: it may step."""
+
+    def chance(self) -> int:
+        """A uniform draw from ``[0, 2**32)``."""
+
+    def call_at(self, when_ms: int, callback: Callable[[], None]) -> Timer:
+        """Run ``callback`` once ``monotonic_ms`` has reached ``when_ms``."""
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Run ``callback`` after what is already queued, before time passes."""
+
+
+class Disk(Protocol):
+    """The ledger file.  Records keep the order of ``append``; their lines are counted from the replayed ones on."""
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Queue records for the file."""
+
+    def sync(self, synced: Callable[[int], None], failed: Callable[[OSError], None]) -> None:
+        """Make everything appended so far durable, then call ``synced(line)`` with the last durable line.
+
+        At most one call is under way.  ``failed`` with ``ENOSPC`` or ``EDQUOT`` means that
+        nothing was lost and ``sync`` may be called again; any other error is final.
+        """
+
+    def recall(self, from_slot: Slot, bytes_max: int, found: Callable[[tuple[Outcome, ...]], None]) -> None:
+        """Read passed decrees back, in slot order from ``from_slot``, about ``bytes_max`` at the most.
+
+        ``found`` gets an empty tuple if the file does not have that slot's outcome.
+        """
+
+
+class Transport(Protocol):
+    """Links to the other members.  May lose anything; never blocks."""
+
+    def send(self, to: NodeId, message: PeerMessage, urgent: bool) -> None:
+        """Send if there is a link, drop otherwise.  ``urgent`` messages do not queue behind the rest."""
+
+
+class Reply(Protocol):
+    """Where a result goes: an ``asyncio.Future`` is one.  Exactly one of the two is called, once."""
+
+    def set_result(self, result: object, /) -> None:
+        """The request succeeded."""
+
+    def set_exception(self, error: Exception, /) -> None:
+        """The request failed: a ``RequestError``."""
