@@ -72,7 +72,9 @@ class NotLeader(RequestError):
 
     code = "not_leader"
 
-    def __init__(self, message: str = "no leader is known here; try again or ask another member", hint: str = "") -> None:
+    def __init__(
+        self, message: str = "no leader is known here; try again or ask another member", hint: str = ""
+    ) -> None:
         super().__init__(message)
         self.hint = hint
         """The endpoint to ask instead, or an empty string when none is known."""

@@ -1,0 +1,60 @@
+# Everyday commands.  Each one that needs Python makes .venv first, from the pinned and hashed constraints.txt.
+
+VENV := .venv
+STAMP := $(VENV)/.installed
+
+# The first Python on the path that runs and is new enough.  It is looked for only when a virtual environment is made.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$python; exit; }; done)
+
+MEMBERS ?= 3
+DIR ?= paxon-data
+BASE_PORT ?= 7400
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench constraints clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  run takes MEMBERS ($(MEMBERS)), DIR ($(DIR)) and BASE_PORT ($(BASE_PORT)); test takes PYTEST_ARGS; bench takes BENCH_ARGS."
+
+run: $(STAMP) ## start a cluster on this machine, in the foreground; Ctrl-C stops it
+	@exec $(VENV)/bin/paxon up --members $(MEMBERS) --dir $(DIR) --base-port $(BASE_PORT)
+
+test: $(STAMP) ## run the tests; those marked slow are left out
+	@$(VENV)/bin/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+lint: $(STAMP) ## check style, formatting and types
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy --strict
+
+bench: $(STAMP) ## measure writes and reads on this machine; prints JSON
+	@$(VENV)/bin/paxon bench --json $(BENCH_ARGS)
+
+# The pip of a fresh virtual environment is enough: everything, the build backend too, comes from constraints.txt.
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer was found; name one with: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "error: $(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+constraints: ## pin the newest allowed version of every dependency again
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer was found; name one with: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@set -e; work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	$(PYTHON) -m venv "$$work/venv"; \
+	"$$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
+	"$$work/venv/bin/uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 --upgrade \
+		--extra speed --group dev --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+		--output-file "$$work/pins.txt"; \
+	{ echo "# Every package that the Makefile installs, pinned and hashed, for Python 3.11 and newer on any platform."; \
+	echo "# Made from pyproject.toml by: make constraints"; cat "$$work/pins.txt"; } > constraints.txt
+
+clean: ## remove .venv and caches; data directories stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
