@@ -6,9 +6,6 @@ durable.  Knows: what each record means (sections 1.3 and 2.3, appendix A1).  Do
 files.  Memory is bounded: of what has passed only a tail stays here; the file has the rest.
 """
 
-from collections.abc import Iterator
-from itertools import islice
-
 from msgspec import Struct
 
 from paxon.core.decree import FIRST_SLOT, NO_BALLOT, Ballot, Decree, Slot
@@ -19,6 +16,9 @@ KEPT_SLOTS = 4096
 
 KEPT_BYTES = 32 * 1024 * 1024
 """And how many bytes of commands they may hold together."""
+
+OUTCOME_BYTES = 64
+"""What an outcome weighs beside its commands, roughly, so that a batch of empty decrees has an end."""
 
 
 class TriedBallot(Struct, frozen=True):
@@ -117,14 +117,24 @@ class Ledger:
         """Whether the outcome of ``slot`` is known."""
         return slot < self.passed_until or slot in self.outcomes
 
-    def known_from(self, slot: Slot) -> Iterator[Outcome]:
-        """The outcomes in memory from ``slot`` on, in slot order, gaps left out."""
-        contiguous = range(max(slot, self.kept_from), self.passed_until)
-        beyond = sorted(known for known in self.outcomes if known >= max(slot, self.passed_until))
-        for number in contiguous:
-            yield Outcome(Slot(number), self.outcomes[Slot(number)])
-        for known in beyond:
-            yield Outcome(known, self.outcomes[known])
+    def passed_from(self, slot: Slot, bytes_max: int) -> tuple[Outcome, ...]:
+        """Passed decrees in memory, contiguous from ``slot``: as many as fit, and at least one if there is one."""
+        taken: list[Outcome] = []
+        room = bytes_max
+        for number in range(max(slot, self.kept_from), self.passed_until):
+            outcome = Outcome(Slot(number), self.outcomes[Slot(number)])
+            room -= OUTCOME_BYTES + sum(map(len, outcome.decree.commands))
+            if taken and room < 0:
+                break
+            taken.append(outcome)
+        return tuple(taken)
+
+    def passed_ahead(self) -> tuple[Outcome, ...]:
+        """The outcomes known beyond the first gap, in slot order."""
+        ahead = len(self.outcomes) - (self.passed_until - self.kept_from)
+        if ahead == 0:
+            return ()
+        return tuple(Outcome(slot, self.outcomes[slot]) for slot in sorted(self.outcomes) if slot >= self.passed_until)
 
     def votes_from(self, slot: Slot) -> tuple[Vote, ...]:
         """Our votes from ``slot`` on in slots whose outcome we do not know, in slot order."""
@@ -146,15 +156,3 @@ class Ledger:
             forgotten = self.outcomes.pop(self.kept_from)
             self._kept_bytes -= sum(map(len, forgotten.commands))
             self.kept_from = Slot(self.kept_from + 1)
-
-
-def first(items: Iterator[Outcome], bytes_max: int) -> tuple[Outcome, ...]:
-    """As many leading outcomes as fit ``bytes_max`` of commands, and at least one if there is one."""
-    taken: list[Outcome] = []
-    room = bytes_max
-    for item in islice(items, KEPT_SLOTS):
-        room -= sum(map(len, item.decree.commands)) + 64
-        if taken and room < 0:
-            break
-        taken.append(item)
-    return tuple(taken)

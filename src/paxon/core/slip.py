@@ -1,0 +1,80 @@
+"""The slip of paper: what a legislator keeps about the ballot it conducts, and may lose (section 2.3).
+
+A legislator's status is which slip it holds: ``None`` is the paper's *idle*.  Losing the slip
+is always safe, and a restart is nothing else.
+"""
+
+from collections import deque
+
+from msgspec import Struct, field
+
+from paxon.core.decree import Ballot, Decree, NodeId, Slot
+from paxon.core.messages import LastVote
+
+
+class Trying(Struct):
+    """Steps 1 and 2: ``NextBallot`` is out, promises come in (industry: candidate)."""
+
+    ballot: Ballot
+    until_ms: int
+    """When to give up."""
+    sent_ms: int
+    promises: dict[NodeId, LastVote] = field(default_factory=dict)
+
+
+class Open(Struct):
+    """One slot being voted on: between steps 3 and 5."""
+
+    decree: Decree
+    sent_ms: int
+    voters: set[NodeId] = field(default_factory=set)
+    resent: int = 0
+
+
+class Question(Struct):
+    """A linearizable read that waits for a roll call and for ``passed_until``."""
+
+    token: int
+    roll_call: int
+    passed_until: Slot
+
+
+class Polling(Struct):
+    """Steps 3 to 5 in as many slots as are open (industry: leader).
+
+    Invariants: ``promised`` contains a promise quorum of every slot in ``open``; slots in
+    ``forced`` and ``open`` are below ``next_slot``; a slot is begun at most once per ballot.
+    """
+
+    ballot: Ballot
+    promised: frozenset[NodeId]
+    next_slot: Slot
+    """The lowest slot that no decree may have been proposed in: where new decrees go."""
+    forced: deque[tuple[Slot, Decree]]
+    """What phase 1 forces, and no-ops for the gaps, in slot order, not yet begun (section 3.1)."""
+    recovered_until: Slot
+    """Everything that passed before this ballot is below: no read is answered before all of it is known."""
+    stamp_ms: int
+    """No later decree may carry a lower stamp (section 3.3.3)."""
+    progress_ms: int
+    """When the ledger was last seen to grow, or to lack nothing that was recovered."""
+    progress_until: Slot
+    """How far it had grown then."""
+    open: dict[Slot, Open] = field(default_factory=dict)
+    told_until: Slot = Slot(0)
+    """How far the others were told that decrees passed."""
+    flush_at_ms: int | None = None
+    roll_call: int = 0
+    called_ms: int = 0
+    heard_ms: dict[NodeId, int] = field(default_factory=dict)
+    answered: dict[NodeId, int] = field(default_factory=dict)
+    """The latest roll call each member answered."""
+    standing: dict[NodeId, Slot] = field(default_factory=dict)
+    """The ``passed_until`` each member last reported."""
+    questions: list[Question] = field(default_factory=list)
+    waiting: list[int] = field(default_factory=list)
+    """Tokens that came while a roll call was under way, for the next one."""
+    handing_over_until_ms: int | None = None
+
+
+Slip = Trying | Polling | None
