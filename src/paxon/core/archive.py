@@ -26,7 +26,7 @@ class Archive:
         self._pen = pen
         self._ledger = pen.ledger
         self._timing = timing
-        self._claimed_until = FIRST_SLOT
+        self.claimed_until = FIRST_SLOT
         """Somebody said that everything below has passed."""
         self._source: NodeId | None = None
         """Who said so: whom we ask."""
@@ -61,8 +61,8 @@ class Archive:
         for slot in sorted(self._ledger.votes):
             if slot < passed_until and self._ledger.votes[slot].ballot == ballot:
                 self._pen.write(Passed(slot, ballot))
-        if passed_until >= self._claimed_until:
-            self._claimed_until = passed_until
+        if passed_until >= self.claimed_until:
+            self.claimed_until = passed_until
             self._source = sender
         self._watch()
 
@@ -91,13 +91,13 @@ class Archive:
             return
         # Whoever made that claim does not answer.  Forget it: the next claim, whoever makes it,
         # names somebody we can ask, and presence messages repeat claims for ever.
-        self._claimed_until = self._ledger.passed_until
+        self.claimed_until = self._ledger.passed_until
         self._source = None
         self._unanswered = 0
         self._watch()
 
     def _is_lacking(self) -> bool:
-        return self._ledger.passed_until < self._claimed_until
+        return self._ledger.passed_until < self.claimed_until
 
     def _watch(self) -> None:
         """Arm the question while we lack something; disarm it when we do not; restart it when we get on.

@@ -89,6 +89,11 @@ class Legislator:
         slip = self._president.slip
         return slip.next_slot if isinstance(slip, Polling) else None
 
+    @property
+    def claimed_until(self) -> Slot:
+        """Somebody has said that everything below has passed; we may know less."""
+        return self._archive.claimed_until
+
     def next_deadline(self) -> int:
         """When to call ``on_deadline`` at the latest, in the time of ``now_ms``."""
         deadlines = (

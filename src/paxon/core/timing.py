@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class Timing(Struct, frozen=True):
+class Timing(Struct, frozen=True, forbid_unknown_fields=True):
     """Waiting times in milliseconds.
 
     They stand in for the paper's delivery and reaction times (section 2.4): a round trip and

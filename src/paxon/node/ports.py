@@ -5,11 +5,14 @@ host's own thread.  Times are integers in milliseconds.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from paxon.core.decree import NodeId, Slot
 from paxon.core.ledger import Outcome, Record
 from paxon.node.letters import PeerMessage
+
+Taken = TypeVar("Taken", contravariant=True)
+"""What a reply takes as its result."""
 
 
 class Timer(Protocol):
@@ -65,10 +68,13 @@ class Transport(Protocol):
         """Send if there is a link, drop otherwise.  ``urgent`` messages do not queue behind the rest."""
 
 
-class Reply(Protocol):
-    """Where a result goes: an ``asyncio.Future`` is one.  Exactly one of the two is called, once."""
+class Reply(Protocol[Taken]):
+    """Where a result goes: an ``asyncio.Future`` is one.  Unless ``done``, exactly one ``set_`` is called, once."""
 
-    def set_result(self, result: object, /) -> None:
+    def done(self) -> bool:
+        """Whether there is a result already, or nobody waits for one any more."""
+
+    def set_result(self, result: Taken, /) -> None:
         """The request succeeded."""
 
     def set_exception(self, error: Exception, /) -> None:

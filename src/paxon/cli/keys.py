@@ -1,0 +1,101 @@
+"""``put``, ``get``, ``del`` and ``cas``: one request each."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import click
+
+from paxon.cli.failures import REFUSED, write_bytes
+from paxon.cli.options import Argument, ConnectionOptions, connection_options
+from paxon.client.client import Client
+from paxon.errors import OutcomeUnknown
+
+AnswerT = TypeVar("AnswerT")
+
+
+@click.command()
+@click.argument("key", type=Argument())
+@click.argument("value", type=Argument(), required=False)
+@click.option("--file", type=click.File("rb"), help="Read the value from this file; - is standard input.")
+@connection_options
+def put(connection: ConnectionOptions, key: bytes, value: bytes | None, file: click.utils.LazyFile | None) -> None:
+    """Set KEY to VALUE, and say the key's version: how often it has been set since it was created."""
+    if (value is None) == (file is None):
+        raise click.UsageError("give either VALUE or --file")
+    content = value if value is not None else file.read() if file is not None else b""
+    written = _write(connection, lambda client: client.put(key, content))
+    click.echo(f"ok version={written.version}")
+
+
+@click.command()
+@click.argument("key", type=Argument())
+@click.option("--stale", is_flag=True, help="Take what the member that answers has: faster, and possibly out of date.")
+@connection_options
+def get(connection: ConnectionOptions, key: bytes, stale: bool) -> None:
+    """Print the value of KEY: its bytes and nothing else, unless stdout is a terminal."""
+    found = _ask(connection, lambda client: client.get(key, linearizable=not stale))
+    if found.value is None:
+        _end(f"not found: {_shown(key)}")
+    else:
+        write_bytes(found.value)
+
+
+@click.command("del")
+@click.argument("key", type=Argument())
+@connection_options
+def delete(connection: ConnectionOptions, key: bytes) -> None:
+    """Delete KEY."""
+    deleted = _write(connection, lambda client: client.delete(key))
+    if not deleted.existed:
+        _end(f"not found: {_shown(key)}")
+    click.echo(f"ok version={deleted.version}")
+
+
+@click.command()
+@click.argument("key", type=Argument())
+@click.option("--expect", type=Argument(), help="Set the key only if this is its value.")
+@click.option("--absent", is_flag=True, help="Set the key only if it has no value.")
+@click.argument("value", type=Argument())
+@connection_options
+def cas(connection: ConnectionOptions, key: bytes, expect: bytes | None, absent: bool, value: bytes) -> None:
+    """Set KEY to VALUE only if it is still as expected (compare and set)."""
+    if (expect is None) != absent:
+        raise click.UsageError("give either --expect or --absent")
+    compared = _write(connection, lambda client: client.compare_and_put(key, expect, value))
+    if compared.written:
+        click.echo(f"ok version={compared.version}")
+    elif compared.found is None:
+        _end(f"not as expected: {_shown(key)} has no value")
+    else:
+        _end(f"not as expected: {_shown(key)} is {_shown(compared.found)} (version {compared.version})")
+
+
+def _ask(connection: ConnectionOptions, ask: Callable[[Client], Awaitable[AnswerT]]) -> AnswerT:
+    async def run() -> AnswerT:
+        async with connection.client() as client:
+            return await ask(client)
+
+    return asyncio.run(run())
+
+
+def _write(connection: ConnectionOptions, ask: Callable[[Client], Awaitable[AnswerT]]) -> AnswerT:
+    try:
+        return _ask(connection, ask)
+    except KeyboardInterrupt as error:
+        # It may be on its way already: an interrupted write is as unknown as one that timed out.
+        raise OutcomeUnknown("interrupted: the write may have been applied; read before doing it again") from error
+
+
+def _shown(text: bytes) -> str:
+    """A key or value in a message: as typed if it is short and printable, escaped otherwise."""
+    shown = os.fsdecode(text[:64])
+    return (shown if shown.isprintable() else repr(text[:64])[2:-1]) + ("..." if len(text) > 64 else "")
+
+
+def _end(message: str) -> None:
+    """The request was answered, with a no."""
+    click.echo(f"paxon: {message}", err=True)
+    sys.exit(REFUSED)

@@ -1,0 +1,104 @@
+"""One connection to one member: many requests under way at once, each with its own number.
+
+Knows: which reply belongs to which request, and whether a request can have reached the member.
+Does not know: other members, or what is worth trying again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Self
+
+from paxon.errors import ProtocolError, Unreachable
+from paxon.net.calls import CallConnection
+from paxon.net.tls import TlsFiles
+from paxon.node.service import CLIENT_VOCABULARY, FRAME_BYTES_MAX, Failure, Reply, Request, Result, StatusReply
+from paxon.node.settings import Address
+
+
+class Broken(Exception):
+    """The connection broke *after* the request may have been sent."""
+
+
+class Late(Broken):
+    """No reply in time; the connection itself seems to be well."""
+
+
+class Connection:
+    """A connection that is up, or was.
+
+    Invariant: every number in ``_waiting`` is of a request that was handed to the connection and not answered.
+    """
+
+    def __init__(self, endpoint: Address) -> None:
+        """Not connected yet: use ``open``."""
+        self._endpoint = endpoint
+        self._calls: CallConnection | None = None
+        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._next_number = 1
+
+    @classmethod
+    async def open(cls, endpoint: Address, tls: TlsFiles | None, timeout_s: float) -> Self:
+        """Connect.
+
+        Raises:
+            Unreachable: nobody answers there, or not one of the members.
+            ConfigurationError: the TLS files cannot be used.
+        """
+        connection = cls(endpoint)
+        connection._calls = await CallConnection.open(
+            endpoint.host,
+            endpoint.port,
+            CLIENT_VOCABULARY,
+            tls,
+            timeout_s,
+            on_message=connection._on_message,
+            on_closed=connection._on_closed,
+            frame_bytes_max=FRAME_BYTES_MAX,
+        )
+        return connection
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a request may be sent."""
+        return self._calls is not None and not self._calls.is_closed
+
+    async def call(self, make_request: Callable[[int], Request], timeout_s: float) -> Reply:
+        """Send the request that ``make_request`` makes with a number, and wait for its reply.
+
+        Raises:
+            Unreachable, Overloaded, TooLarge: nothing was sent.
+            Broken: it may have been sent, and there is no reply.
+        """
+        if self._calls is None:
+            raise Unreachable(f"{self._endpoint} is not connected")
+        number = self._next_number
+        self._next_number += 1
+        self._calls.send(make_request(number))
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = reply
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await reply
+        except TimeoutError:
+            raise Late(f"{self._endpoint} did not answer in time") from None
+        finally:
+            # A reply that comes after this is nobody's.
+            del self._waiting[number]
+
+    async def close(self) -> None:
+        """Close; whoever waits gets ``Broken``."""
+        if self._calls is not None:
+            await self._calls.close()
+
+    def _on_message(self, message: object) -> None:
+        if not isinstance(message, Result | Failure | StatusReply):
+            raise ProtocolError(f"a member sent a {type(message).__name__}, which is no reply")
+        reply = self._waiting.get(message.number)
+        if reply is not None and not reply.done():
+            reply.set_result(message)
+
+    def _on_closed(self, error: Exception | None) -> None:
+        reason = f"the connection to {self._endpoint} broke" + (f": {error}" if error else "")
+        for reply in self._waiting.values():
+            if not reply.done():
+                reply.set_exception(Broken(reason))

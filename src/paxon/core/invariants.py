@@ -1,0 +1,307 @@
+"""The invariants I1 to I7 of the appendix over what only the gods observe, grown to many slots.
+
+Theory of operation: ``History`` is the appendix's ghost state: the set B of ballots with their
+decrees, responders and voters, for every slot, over the whole life of a parliament, crashes
+included.  Whoever watches a parliament reports each thing once, when it happens, and the
+report checks the invariants that it could break; so the cost follows what changes and not how
+much there is.  Checks raise ``InvariantViolation`` and name the invariant they come from.
+
+Where this departs from the printed invariants:
+
+* Each holds slot by slot.  ``lastTried`` and ``nextBal`` are shared by all slots.
+* A vote exists once it is durable: before that, nobody may have heard of it, and a crash takes it back.
+* A ballot's quorum is all who answered step 1, as in erratum E1, and any vote quorum passes its
+  decree, as in E2; I1 and B3 are stated over these.
+
+Knows: what is said and written.  Does not know: when, or by which road.
+"""
+
+from collections.abc import Collection, Mapping
+
+from msgspec import Struct, field
+
+from paxon.core.decree import FIRST_SLOT, NO_BALLOT, NOOP, Ballot, Decree, NodeId, Slot
+from paxon.core.ledger import Ledger, Vote
+from paxon.core.messages import BeginBallot, LastVote, Message, NextBallot, Presence, Success, Superseded, Voted
+from paxon.core.roster import Flexible, Majority, Roster, Rosters, Weighted
+from paxon.errors import check
+
+
+def are_promise_quorum(roster: Roster, present: Collection[NodeId]) -> bool:
+    """What ``Roster.is_promise_quorum`` should say, counted a second time so that no slip there goes unseen."""
+    match roster.quorums:
+        case Majority(members=members):
+            return len(set(members).intersection(present)) > len(members) // 2
+        case Weighted(weights=weights):
+            return sum(weights[member] for member in set(present) & weights.keys()) * 2 > sum(weights.values())
+        case Flexible(members=members, promises=promises):
+            return len(set(members).intersection(present)) >= promises
+
+
+def are_vote_quorum(roster: Roster, present: Collection[NodeId]) -> bool:
+    """What ``Roster.is_vote_quorum`` should say, counted a second time."""
+    match roster.quorums:
+        case Flexible(members=members, votes=votes):
+            return len(set(members).intersection(present)) >= votes
+        case _:
+            return are_promise_quorum(roster, present)
+
+
+class Conducted(Struct):
+    """One ballot in one slot: an element of the appendix's B."""
+
+    decree: Decree
+    voters: set[NodeId] = field(default_factory=set)
+    """Whose vote in it is durable."""
+
+
+class History:
+    """Everything that was ever begun, voted, promised and passed.
+
+    Invariants: I6, that is B1 (``ballots[s][b]`` never changes its decree), B2 (of the roster)
+    and B3 (``begin`` and ``poll``); a slot in ``passed`` never changes; every slot in
+    ``[FIRST_SLOT, passed_until)`` is in ``passed``.
+    """
+
+    def __init__(self, rosters: Rosters) -> None:
+        self._rosters = rosters
+        self.ballots: dict[Slot, dict[Ballot, Conducted]] = {}
+        self.passed: dict[Slot, Decree] = {}
+        self.passed_until = FIRST_SLOT
+        self.promised: dict[NodeId, Ballot] = {}
+        """The highest promise that each member let anybody know."""
+        self._passed_in: dict[Slot, Ballot] = {}
+        """The lowest ballot known to have passed each slot."""
+        self._begun: dict[Ballot, list[Slot]] = {}
+        """The slots of each ballot, in the order they were begun."""
+        self._responders: dict[Ballot, frozenset[NodeId]] = {}
+        self._cast: dict[NodeId, dict[Slot, list[Ballot]]] = {}
+        """The ballots that each member voted in, ascending."""
+        self._asked_from: dict[Ballot, Slot] = {}
+        """The highest ``passed_until`` in a ``NextBallot`` of each ballot."""
+        self._lives: dict[Ballot, int] = {}
+        """Which life of the owner used the number."""
+        self._claimed: dict[Ballot, tuple[Slot, int]] = {}
+        """How far each ballot claimed its proposals passed, and how many of ``_begun`` are compared with it."""
+        self._last_slot = Slot(0)
+        self._stamp_ms = 0
+
+    def begin(self, slot: Slot, ballot: Ballot, decree: Decree) -> None:
+        """The owner of ``ballot`` proposed ``decree``: B1, B3, and the Lemma of section 2.1.
+
+        May be reported any number of times.
+        """
+        conducted = self.ballots.setdefault(slot, {})
+        if ballot in conducted:
+            check(conducted[ballot].decree == decree, f"B1: one decree in ballot {named(ballot)} of slot {slot}")
+            return
+        conducted[ballot] = Conducted(decree)
+        self._begun.setdefault(ballot, []).append(slot)
+        self._last_slot = max(self._last_slot, slot)
+        if slot in self._passed_in and self._passed_in[slot] < ballot:
+            check(
+                self.passed[slot] == decree,
+                f"Lemma: a ballot after the one that passed slot {slot} proposes the same ({named(ballot)})",
+            )
+        if ballot in self._responders:
+            self._check_choice(slot, ballot)
+
+    def poll(self, ballot: Ballot, responders: frozenset[NodeId]) -> None:
+        """Step 3: ``responders`` answered step 1.  B3 in every slot already begun."""
+        known = self._responders.setdefault(ballot, responders)
+        check(known == responders, f"I5: the responders of {named(ballot)} are settled when it starts polling")
+        if known is responders:
+            for slot in self._begun.get(ballot, ()):
+                self._check_choice(slot, ballot)
+
+    def vote(self, member: NodeId, vote: Vote) -> None:
+        """A vote became durable: I3, and maybe the slot passes (I6, Theorem 1)."""
+        slot, ballot = vote.slot, vote.ballot
+        self.begin(slot, ballot, vote.decree)
+        conducted = self.ballots[slot][ballot]
+        cast = self._cast.setdefault(member, {}).setdefault(slot, [])
+        check(not cast or cast[-1] < ballot, f"I3: member {member} votes in ascending ballots in slot {slot}")
+        check(
+            ballot >= self.promised.get(member, NO_BALLOT),
+            f"I7: member {member} votes in nothing below its promise (slot {slot}, {named(ballot)})",
+        )
+        cast.append(ballot)
+        conducted.voters.add(member)
+        if are_vote_quorum(self._rosters.of(slot), conducted.voters):
+            self._pass(slot, ballot, conducted.decree)
+
+    def outcome(self, member: NodeId, slot: Slot, decree: Decree) -> None:
+        """I1: what a member writes down as an outcome was voted for by a quorum."""
+        check(slot in self.passed, f"I1: the outcome of slot {slot} at member {member} has a quorum of durable votes")
+        check(self.passed[slot] == decree, f"I1: the outcome of slot {slot} at member {member} is what passed")
+
+    def life(self, member: NodeId, life: int, ballot: Ballot) -> None:
+        """I2: a ballot number is used by its owner, and by one life of it."""
+        check(ballot.owner == member, f"I2: member {member} uses only its own ballots, not {named(ballot)}")
+        check(
+            self._lives.setdefault(ballot, life) == life,
+            f"I2: ballot {named(ballot)} is not used again by a later life of its owner",
+        )
+
+    def letter(self, sender: NodeId, life: int, message: Message, durable: Ledger) -> None:
+        """I7: what ``sender`` lets out is covered by what it could not forget if it crashed right now."""
+        match message:
+            case NextBallot(ballot=ballot, passed_until=passed_until):
+                self.life(sender, life, ballot)
+                check(ballot <= durable.last_tried, f"I7: NextBallot {named(ballot)} is sent once its number is durable")
+                self._asked_from[ballot] = max(passed_until, self._asked_from.get(ballot, FIRST_SLOT))
+                self._check_claim(passed_until)
+            case LastVote():
+                self.promise(sender, message, durable)
+            case BeginBallot(ballot=ballot, slot=slot, decree=decree, passed_until=passed_until):
+                self.life(sender, life, ballot)
+                check(ballot <= durable.last_tried, f"I2: ballot {named(ballot)} is begun once its number is durable")
+                self.begin(slot, ballot, decree)
+                self._check_own_claim(ballot, passed_until)
+            case Voted(ballot=ballot, slot=slot):
+                conducted = self.ballots.get(slot, {}).get(ballot)
+                check(
+                    conducted is not None and sender in conducted.voters,
+                    f"I7: Voted by {sender} in slot {slot}, {named(ballot)}, is sent once the vote is durable",
+                )
+            case Success(ballot=ballot, passed_until=passed_until, outcomes=outcomes):
+                for outcome in outcomes:
+                    check(
+                        self.passed.get(outcome.slot) == outcome.decree,
+                        f"I7: Success for slot {outcome.slot} tells what passed",
+                    )
+                self._check_own_claim(ballot, passed_until)
+            case Presence(ballot=ballot, passed_until=passed_until):
+                self._check_own_claim(ballot, passed_until)
+            case Superseded(ballot=ballot, by=by):
+                check(by > ballot, "a ballot is superseded by a later one")
+            case _:
+                self._check_claim(getattr(message, "passed_until", FIRST_SLOT))
+
+    def promise(self, member: NodeId, message: LastVote, durable: Ledger) -> None:
+        """I4 and I7 for ``LastVote``: the promise is durable, and it reports MaxVote(ballot, member) in every slot."""
+        ballot = message.ballot
+        check(
+            durable.next_ballot >= ballot,
+            f"I7: member {member} promises {named(ballot)} once the promise is durable",
+        )
+        self.promised[member] = max(ballot, self.promised.get(member, NO_BALLOT))
+        self._check_claim(message.passed_until)
+        reported = {vote.slot: vote for vote in message.votes}
+        told = {outcome.slot for outcome in message.outcomes}
+        for outcome in message.outcomes:
+            check(self.passed.get(outcome.slot) == outcome.decree, f"I7: LastVote tells what passed in {outcome.slot}")
+        votes = self._cast.get(member, {})
+        for number in range(self._asked_from.get(ballot, FIRST_SLOT), self._last_slot + 1):
+            slot = Slot(number)
+            highest = highest_below(ballot, votes.get(slot, ()))
+            if highest is None or slot < message.passed_until or slot in told:
+                continue
+            check(slot in reported, f"I7: LastVote of {member} for {named(ballot)} reports its vote in slot {slot}")
+            check(reported[slot].ballot == highest, f"I7: LastVote of {member} reports its highest vote, slot {slot}")
+        for vote in message.votes:
+            conducted = self.ballots.get(vote.slot, {}).get(vote.ballot)
+            check(
+                conducted is not None and member in conducted.voters and conducted.decree == vote.decree,
+                f"I7: LastVote of {member} reports votes that were cast, slot {vote.slot}",
+            )
+
+    def trying(self, ballot: Ballot, member: NodeId, message: LastVote, durable: Mapping[NodeId, Ledger]) -> None:
+        """I4: the owner of ``ballot`` holds this promise, so ``member`` gave it and keeps it."""
+        check(message.ballot == ballot, "I4: a promise counts for its own ballot only")
+        self.promise(member, message, durable[member])
+
+    def polling(self, slot: Slot, ballot: Ballot, decree: Decree, voters: Collection[NodeId]) -> None:
+        """I5: a slot under way has a promise quorum behind it, a ballot in B, and no voters but real ones."""
+        check(
+            are_promise_quorum(self._rosters.of(slot), self._responders.get(ballot, ())),
+            f"I5: {named(ballot)} is begun in slot {slot} with a promise quorum of its roster",
+        )
+        self.begin(slot, ballot, decree)
+        check(
+            self.ballots[slot][ballot].voters.issuperset(voters),
+            f"I5: {named(ballot)} counts only durable votes in slot {slot}",
+        )
+
+    def restarted(self, member: NodeId, ledger: Ledger) -> None:
+        """A member is back with ``ledger``: it kept its promises and what it said of its own ballots."""
+        check(
+            ledger.next_ballot >= self.promised.get(member, NO_BALLOT),
+            f"I7: member {member} remembers its promise over a restart",
+        )
+
+    def _check_choice(self, slot: Slot, ballot: Ballot) -> None:
+        """B3, over the responders: the decree of the latest earlier vote of any of them; a new one if there is none."""
+        decree = self.ballots[slot][ballot].decree
+        votes = (
+            highest_below(ballot, self._cast.get(member, {}).get(slot, ()))
+            for member in sorted(self._responders[ballot])
+        )
+        latest = max((vote for vote in votes if vote is not None), default=None)
+        if slot in self.passed and self.passed[slot] == decree:
+            # A responder may have been told the outcome without ever voting for it.
+            return
+        if latest is None:
+            check(
+                decree == NOOP or decree.ballot == ballot,
+                f"B3: {named(ballot)} is free in slot {slot}, so it proposes something new",
+            )
+        else:
+            check(
+                decree == self.ballots[slot][latest].decree,
+                f"B3: {named(ballot)} proposes in slot {slot} what was voted for in {named(latest)}",
+            )
+
+    def _pass(self, slot: Slot, ballot: Ballot, decree: Decree) -> None:
+        if slot in self.passed:
+            check(self.passed[slot] == decree, f"Theorem 1: one decree passes in slot {slot}")
+        self.passed[slot] = decree
+        self._passed_in[slot] = min(ballot, self._passed_in.get(slot, ballot))
+        for later, conducted in self.ballots[slot].items():
+            check(
+                later < ballot or conducted.decree == decree,
+                f"Lemma: {named(later)} in slot {slot} proposes what passed in {named(ballot)}",
+            )
+        while self.passed_until in self.passed:
+            stamp_ms = self.passed[self.passed_until].stamp_ms
+            if self.passed[self.passed_until] != NOOP:
+                check(stamp_ms >= self._stamp_ms, f"3.3.3: stamps never run backwards (slot {self.passed_until})")
+                self._stamp_ms = stamp_ms
+            self.passed_until = Slot(self.passed_until + 1)
+
+    def _check_claim(self, passed_until: Slot) -> None:
+        check(passed_until <= self.passed_until, f"I7: everything below {passed_until} passed, as a letter says")
+
+    def _check_own_claim(self, ballot: Ballot, passed_until: Slot) -> None:
+        """A president says that its own proposals below ``passed_until`` passed: whoever voted for one writes it down."""
+        self._check_claim(passed_until)
+        if ballot == NO_BALLOT:
+            return
+        begun = self._begun.get(ballot, [])
+        claimed_until, compared = self._claimed.get(ballot, (FIRST_SLOT, 0))
+        if passed_until <= claimed_until and compared == len(begun):
+            return
+        claimed_until = max(claimed_until, passed_until)
+        while compared < len(begun) and begun[compared] < claimed_until:
+            slot = begun[compared]
+            check(
+                self.ballots[slot][ballot].decree == self.passed[slot],
+                f"I7: what {named(ballot)} proposed in slot {slot} passed, as its president says",
+            )
+            compared += 1
+        self._claimed[ballot] = (claimed_until, compared)
+
+
+def highest_below(ballot: Ballot, ascending: Collection[Ballot]) -> Ballot | None:
+    """MaxVote: the latest of a member's ballots in one slot before ``ballot``."""
+    highest = None
+    for cast in ascending:
+        if cast >= ballot:
+            break
+        highest = cast
+    return highest
+
+
+def named(ballot: Ballot) -> str:
+    """A ballot for people: round and owner."""
+    return f"ballot {ballot.round}.{ballot.owner}"

@@ -1,0 +1,217 @@
+"""The name server of section 4.1 of the paper, grown to put, get, delete and compare-and-put on byte strings.
+
+Knows: keys, values, versions, and how commands, questions and replies are spelled in bytes.
+Does not know: slots, members, clocks.  Commands and replies are MessagePack arrays whose
+first element says which struct below the rest is.
+"""
+
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from paxon.errors import BadRequest, ProtocolError
+from paxon.rsm.machine import Context
+
+KEY_BYTES_MAX: Final = 8 * 1024
+"""The longest key.  Every key stays in memory on every member, and names are short."""
+
+
+class Put(Struct, frozen=True, array_like=True, tag=1, forbid_unknown_fields=True):
+    """Command: ``key`` has ``value`` from here on.  Answered by ``Written``."""
+
+    key: bytes
+    value: bytes
+
+
+class Delete(Struct, frozen=True, array_like=True, tag=2, forbid_unknown_fields=True):
+    """Command: ``key`` has no value from here on.  Answered by ``Deleted``."""
+
+    key: bytes
+
+
+class CompareAndPut(Struct, frozen=True, array_like=True, tag=3, forbid_unknown_fields=True):
+    """Command: give ``key`` the ``value`` if it has the ``expected`` one; ``None`` expects none.
+
+    Answered by ``Compared``.
+    """
+
+    key: bytes
+    expected: bytes | None
+    value: bytes
+
+
+class Get(Struct, frozen=True, array_like=True, tag=1, forbid_unknown_fields=True):
+    """Question: what is the value of ``key``?  Answered by ``Found``."""
+
+    key: bytes
+
+
+class Written(Struct, frozen=True, array_like=True, tag=1):
+    """The put happened.  ``version`` is the key's own count of changes: 1 means that there was no value before."""
+
+    version: int
+
+
+class Deleted(Struct, frozen=True, array_like=True, tag=2):
+    """The key has no value.  ``version`` is that of the value it had, 0 if it had none."""
+
+    version: int
+
+    @property
+    def existed(self) -> bool:
+        """Whether there was anything to delete."""
+        return self.version > 0
+
+
+class Compared(Struct, frozen=True, array_like=True, tag=3):
+    """Whether the compare-and-put happened (``written``), the ``version`` the key has after it, and what was there."""
+
+    written: bool
+    version: int
+    found: bytes | None
+
+
+class Found(Struct, frozen=True, array_like=True, tag=4):
+    """The value and the version of a key; ``None`` and 0 if it has no value."""
+
+    value: bytes | None
+    version: int
+
+
+class Refused(Struct, frozen=True, array_like=True, tag=5):
+    """The command or question makes no sense, for ``reason``.  Nothing changed."""
+
+    reason: str
+
+
+Command = Put | Delete | CompareAndPut
+Reply = Written | Deleted | Compared | Found | Refused
+ReplyT = TypeVar("ReplyT", Written, Deleted, Compared, Found)
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_command = msgspec.msgpack.Decoder(Command).decode
+_decode_question = msgspec.msgpack.Decoder(Get).decode
+_decode_reply = msgspec.msgpack.Decoder(Reply).decode
+
+
+class NameServer:
+    """A dictionary of byte strings, as a ``StateMachine``.
+
+    A key's version counts its changes: 1 when it gets a value, one more with every put after
+    that.  A deleted key is forgotten altogether, so a later put starts at 1 again.
+
+    Invariants: no key is empty or longer than ``KEY_BYTES_MAX``; every version is at least 1.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[bytes, tuple[bytes, int]] = {}
+        """Key to value and version."""
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def apply(self, command: bytes, context: Context) -> bytes:
+        """Carry out one encoded ``Command``; the result is an encoded ``Reply``.  Never raises for what it is given."""
+        try:
+            decoded = _decode_command(command)
+        except (msgspec.MsgspecError, RecursionError):
+            return _encode(_NO_COMMAND)
+        key = decoded.key
+        if not 0 < len(key) <= KEY_BYTES_MAX:
+            return _encode(Refused(_key_fault(key)))
+        if type(decoded) is Put:
+            return _encode(Written(self._put(key, decoded.value)))
+        if type(decoded) is CompareAndPut:
+            found, version = self._entries.get(key, _ABSENT)
+            if found != decoded.expected:
+                return _encode(Compared(False, version, found))
+            return _encode(Compared(True, self._put(key, decoded.value), found))
+        _, version = self._entries.pop(key, _ABSENT)
+        return _encode(Deleted(version))
+
+    def query(self, question: bytes) -> bytes:
+        """Answer one encoded ``Get``; the result is an encoded ``Reply``.  Never raises for what it is given."""
+        try:
+            key = _decode_question(question).key
+        except (msgspec.MsgspecError, RecursionError):
+            return _encode(_NO_QUESTION)
+        if not 0 < len(key) <= KEY_BYTES_MAX:
+            return _encode(Refused(_key_fault(key)))
+        return _encode(Found(*self._entries.get(key, _ABSENT)))
+
+    def _put(self, key: bytes, value: bytes) -> int:
+        version = self._entries.get(key, _ABSENT)[1] + 1
+        self._entries[key] = (value, version)
+        return version
+
+
+_ABSENT: tuple[bytes | None, int] = (None, 0)
+_NO_COMMAND = Refused("not a command of the name server")
+_NO_QUESTION = Refused("not a question of the name server")
+
+
+def put(key: bytes, value: bytes) -> bytes:
+    """The command that gives ``key`` the ``value``.
+
+    Raises:
+        BadRequest: if the name server would refuse the key.
+    """
+    return _encode(Put(_checked(key), value))
+
+
+def delete(key: bytes) -> bytes:
+    """The command that removes ``key``.
+
+    Raises:
+        BadRequest: if the name server would refuse the key.
+    """
+    return _encode(Delete(_checked(key)))
+
+
+def compare_and_put(key: bytes, expected: bytes | None, value: bytes) -> bytes:
+    """The command that gives ``key`` the ``value`` if it has the ``expected`` one; ``None`` expects no value.
+
+    Raises:
+        BadRequest: if the name server would refuse the key.
+    """
+    return _encode(CompareAndPut(_checked(key), expected, value))
+
+
+def get(key: bytes) -> bytes:
+    """The question for the value of ``key``.
+
+    Raises:
+        BadRequest: if the name server would refuse the key.
+    """
+    return _encode(Get(_checked(key)))
+
+
+def read_reply(body: bytes, expected: type[ReplyT]) -> ReplyT:
+    """The reply in ``body``, which answers a command or question that asks for an ``expected``.
+
+    Raises:
+        BadRequest: if the name server refused.
+        ProtocolError: if ``body`` is no such reply: the other side speaks another language.
+    """
+    try:
+        reply = _decode_reply(body)
+    except msgspec.MsgspecError as error:
+        raise ProtocolError(f"the reply is not one of the name server's: {error}") from error
+    if isinstance(reply, expected):
+        return reply
+    if isinstance(reply, Refused):
+        raise BadRequest(reply.reason)
+    raise ProtocolError(f"the reply is a {type(reply).__name__} where a {expected.__name__} is due")
+
+
+def _checked(key: bytes) -> bytes:
+    if not 0 < len(key) <= KEY_BYTES_MAX:
+        raise BadRequest(_key_fault(key))
+    return key
+
+
+def _key_fault(key: bytes) -> str:
+    if not key:
+        return "the key is empty: give at least one byte"
+    return f"the key has {len(key)} bytes, the limit is {KEY_BYTES_MAX}: use a shorter key"

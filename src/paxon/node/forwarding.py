@@ -1,0 +1,218 @@
+"""Commands that go to the leader through another member.
+
+The rule that keeps a command from being begun twice (see ``letters``): every forward is bound
+to one ballot, and only that ballot's owner may begin it, once.  ``Outgoing`` is the origin's
+side: it repeats a forward to the same owner until it is answered, and lets go of it only after
+a definite refusal.  ``Incoming`` is the owner's side: it remembers every number it took in
+during this life of its process, and admits when it cannot know.
+"""
+
+from collections.abc import Callable
+
+from msgspec import Struct, field
+
+from paxon.core.decree import Ballot, NodeId, Slot
+from paxon.errors import DeadlineExceeded, LeadershipLost, NotLeader, OutcomeUnknown, RequestError
+from paxon.node.letters import Answers, Forward, PeerMessage, Refusals
+from paxon.node.proposals import Applied, Pending
+from paxon.node.service import ERRORS
+
+FORWARD_COMMANDS_MAX = 2000
+"""Commands in one ``Forward``: enough to fill a decree of small ones."""
+
+Send = Callable[[NodeId, PeerMessage], None]
+
+
+class _Sent(Struct):
+    pending: Pending
+    ballot: Ballot
+    sent_ms: int
+
+
+class Outgoing:
+    """Commands of ours that are with the leader of some ballot."""
+
+    def __init__(self, boot: int, retransmit_ms: int, send: Send) -> None:
+        self._boot = boot
+        self._retransmit_ms = retransmit_ms
+        self._send = send
+        self._next_number = 0
+        self._sent: dict[int, _Sent] = {}
+
+    def __len__(self) -> int:
+        return len(self._sent)
+
+    def forward(self, pendings: list[Pending], ballot: Ballot, now_ms: int) -> None:
+        """Send commands to the owner of ``ballot``."""
+        numbers = []
+        for pending in pendings:
+            self._sent[self._next_number] = _Sent(pending, ballot, now_ms)
+            numbers.append(self._next_number)
+            self._next_number += 1
+        self._transmit(ballot, numbers)
+
+    def on_answers(self, message: Answers) -> None:
+        """Results of commands: each is settled by its first answer."""
+        if message.boot != self._boot:
+            return
+        for number, slot, result in message.answers:
+            sent = self._sent.pop(number, None)
+            if sent is not None:
+                sent.pending.succeed(slot, result)
+
+    def on_refusals(self, message: Refusals) -> list[Pending]:
+        """Failures of commands.  Returns those certainly not begun for want of a leader: to be tried elsewhere."""
+        again: list[Pending] = []
+        if message.boot != self._boot:
+            return again
+        for number, code, text in message.refusals:
+            sent = self._sent.get(number)
+            if sent is None or sent.ballot != message.ballot:
+                continue
+            del self._sent[number]
+            if code == NotLeader.code:
+                again.append(sent.pending)
+            else:
+                # A code this release does not know claims nothing, so it is taken for "unknown".
+                sent.pending.fail(ERRORS.get(code, OutcomeUnknown)(text))
+        return again
+
+    def on_tick(self, now_ms: int) -> None:
+        """Repeat what is not answered; give up what is past its deadline."""
+        late: dict[Ballot, list[int]] = {}
+        for number, sent in list(self._sent.items()):
+            if sent.pending.deadline_ms <= now_ms or sent.pending.reply.done():
+                del self._sent[number]
+                sent.pending.fail(DeadlineExceeded("the leader did not answer in time; it may yet be applied"))
+            elif now_ms - sent.sent_ms >= self._retransmit_ms:
+                sent.sent_ms = now_ms
+                late.setdefault(sent.ballot, []).append(number)
+        for ballot, numbers in late.items():
+            self._transmit(ballot, numbers)
+
+    def abandon(self, error: RequestError) -> None:
+        """Nobody will learn here what became of what was sent."""
+        for sent in self._sent.values():
+            sent.pending.fail(error)
+        self._sent.clear()
+
+    def _transmit(self, ballot: Ballot, numbers: list[int]) -> None:
+        # Numbers are settled out of order; whatever is below the lowest open one is settled for good.
+        # They are added in rising order, so the lowest is the first.
+        settled_until = next(iter(self._sent))
+        for at in range(0, len(numbers), FORWARD_COMMANDS_MAX):
+            commands = tuple(
+                (number, self._sent[number].pending.command) for number in numbers[at : at + FORWARD_COMMANDS_MAX]
+            )
+            self._send(ballot.owner, Forward(ballot, self._boot, settled_until, commands))
+
+
+class _Answer(Struct, frozen=True):
+    ballot: Ballot
+    slot: Slot | None
+    result: bytes = b""
+    code: str = ""
+    text: str = ""
+
+
+class _Origin(Struct):
+    """What one life of one member forwarded to us: each number's answer, or ``None`` while it has none."""
+
+    settled_until: int = 0
+    taken: dict[int, _Answer | None] = field(default_factory=dict)
+
+
+class Relay:
+    """The ``Reply`` of a command that another member waits for."""
+
+    __slots__ = ("_answer", "_ballot", "_done", "_incoming", "_number", "_origin")
+
+    def __init__(self, incoming: "Incoming", origin: tuple[NodeId, int], number: int, ballot: Ballot) -> None:
+        self._incoming = incoming
+        self._origin = origin
+        self._number = number
+        self._ballot = ballot
+        self._done = False
+
+    def done(self) -> bool:
+        """Whether the answer is known."""
+        return self._done
+
+    def set_result(self, result: Applied, /) -> None:
+        """Answer with what the state machine said."""
+        self._done = True
+        answer = _Answer(self._ballot, Slot(result.slot), result.result)
+        self._incoming.answer(self._origin, self._number, answer)
+
+    def set_exception(self, error: Exception, /) -> None:
+        """Refuse, or say that nobody knows."""
+        self._done = True
+        code = error.code if isinstance(error, RequestError) else OutcomeUnknown.code
+        answer = _Answer(self._ballot, None, code=code, text=str(error))
+        self._incoming.answer(self._origin, self._number, answer)
+
+
+class Incoming:
+    """Commands of other members that are, or were, with us."""
+
+    def __init__(self, earlier_lives: Ballot, send: Send) -> None:
+        self._earlier_lives = earlier_lives
+        """Ballots up to this one belonged to earlier lives of this process, whose memory is lost."""
+        self._send = send
+        self._origins: dict[tuple[NodeId, int], _Origin] = {}
+        self._outgoing: dict[tuple[NodeId, int], dict[int, _Answer]] = {}
+
+    def receive(self, sender: NodeId, message: Forward, presiding: Ballot | None) -> list[tuple[bytes, Relay]]:
+        """Take in what is new, if ``message`` is for the ballot we are ``presiding`` in; answer what is not."""
+        key = (sender, message.boot)
+        origin = self._origins.setdefault(key, _Origin())
+        if message.settled_until > origin.settled_until:
+            origin.settled_until = message.settled_until
+            for number in [number for number in origin.taken if number < message.settled_until]:
+                del origin.taken[number]
+        fresh: list[tuple[bytes, Relay]] = []
+        for number, command in message.commands:
+            if number < origin.settled_until:
+                continue
+            if number in origin.taken:
+                answer = origin.taken[number]
+                if answer is not None:
+                    self._outgoing.setdefault(key, {})[number] = answer
+            elif message.ballot == presiding:
+                origin.taken[number] = None
+                fresh.append((command, Relay(self, key, number, message.ballot)))
+            elif message.ballot <= self._earlier_lives:
+                text = "the leader restarted; the command may have been applied before"
+                self._queue(key, number, _Answer(message.ballot, None, code=LeadershipLost.code, text=text))
+            else:
+                text = "no longer the leader of that term"
+                self._queue(key, number, _Answer(message.ballot, None, code=NotLeader.code, text=text))
+        return fresh
+
+    def answer(self, key: tuple[NodeId, int], number: int, answer: _Answer) -> None:
+        """A command we took in has its answer, for good: repeats of the forward get the same."""
+        origin = self._origins[key]
+        if number >= origin.settled_until:
+            origin.taken[number] = answer
+            self._queue(key, number, answer)
+
+    def flush(self) -> None:
+        """Send the answers gathered in this step."""
+        if not self._outgoing:
+            return
+        outgoing, self._outgoing = self._outgoing, {}
+        for (member, boot), answers in outgoing.items():
+            results = tuple(
+                (number, answer.slot, answer.result) for number, answer in answers.items() if answer.slot is not None
+            )
+            if results:
+                self._send(member, Answers(boot, results))
+            refusals: dict[Ballot, list[tuple[int, str, str]]] = {}
+            for number, answer in answers.items():
+                if answer.slot is None:
+                    refusals.setdefault(answer.ballot, []).append((number, answer.code, answer.text))
+            for ballot, refused in refusals.items():
+                self._send(member, Refusals(boot, ballot, tuple(refused)))
+
+    def _queue(self, key: tuple[NodeId, int], number: int, answer: _Answer) -> None:
+        self._outgoing.setdefault(key, {})[number] = answer

@@ -1,0 +1,456 @@
+"""The host loop: append, sync, release, apply, reply, around one legislator.
+
+Knows: the order of these five, and nothing may change it.  Everything it needs of the machine
+is in ``ports``, so that this very code runs in the simulator.  Does not know: keys and
+values, sockets, files, asyncio.  It is driven from outside on one thread and never blocks.
+
+This is also where the paper's words become the industry's: logs, errors and statuses above
+this line speak of leaders, terms and commits.
+"""
+
+import errno
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from paxon.core.decree import NO_BALLOT, Ballot, NodeId, Slot
+from paxon.core.effects import Effects, Letter, Recall
+from paxon.core.ledger import Ledger, Outcome
+from paxon.core.legislator import Legislator
+from paxon.core.messages import (
+    BeginBallot,
+    Canvass,
+    CanvassReply,
+    HandOver,
+    LastVote,
+    Message,
+    NextBallot,
+    Presence,
+    Present,
+    Success,
+    Superseded,
+)
+from paxon.core.roster import Rosters
+from paxon.core.slip import Polling, Trying
+from paxon.core.timing import Timing
+from paxon.errors import (
+    DiskFull,
+    LedgerSyncFailed,
+    NotLeader,
+    OutcomeUnknown,
+    PaxonError,
+    ProtocolError,
+    RequestError,
+    Stopping,
+    check,
+)
+from paxon.node.forwarding import Incoming, Outgoing, Relay
+from paxon.node.letters import Answers, AskReading, Forward, PeerMessage, ReadingAt, Refusals
+from paxon.node.outbox import Outbox
+from paxon.node.ports import Clock, Disk, Reply, Timer, Transport
+from paxon.node.proposals import Applied, Batch, Pending, Proposals
+from paxon.node.readings import Readings
+from paxon.node.settings import Limits
+from paxon.node.status import Role
+from paxon.rsm.applier import Applier
+
+logger = logging.getLogger(__name__)
+
+TICK_MS = 50
+"""How often deadlines of requests are looked at, while there are any: how late a refusal may be."""
+
+DISK_RETRY_MS = 500
+"""How often a full disk is tried again."""
+
+RECALL_BYTES = 128 * 1024
+"""What one answer from the file carries; small, so that a member catching up does not delay live writes."""
+
+URGENT = (Presence, Present, Canvass, CanvassReply, HandOver, Superseded, AskReading, ReadingAt)
+"""Small messages that bulk data must not delay."""
+
+INKED = (BeginBallot, NextBallot, LastVote, Success)
+"""Messages that may make the core write to its ledger."""
+
+
+class Host:
+    """One member at work.
+
+    ``ledger`` and ``applier`` come replayed from the disk.  ``boot`` tells this life of the
+    process from every other.  ``leader_changed`` hears of every change of what ``leader`` says.
+    After ``fatal`` was called the host is dead: nothing it is told has any effect.
+    """
+
+    def __init__(
+        self,
+        me: NodeId,
+        rosters: Rosters,
+        ledger: Ledger,
+        applier: Applier,
+        clock: Clock,
+        disk: Disk,
+        transport: Transport,
+        limits: Limits,
+        timing: Timing,
+        boot: int,
+        fatal: Callable[[Exception], None],
+        leader_changed: Callable[[Ballot | None], None],
+    ) -> None:
+        self._me = me
+        self._applier = applier
+        self._clock = clock
+        self._disk = disk
+        self._transport = transport
+        self._limits = limits
+        self._fatal = fatal
+        self._leader_changed = leader_changed
+        self.legislator = Legislator(me, ledger, rosters, timing, clock.monotonic_ms(), clock.chance())
+        self._outbox = Outbox(ledger.line)
+        self._proposals = Proposals(limits)
+        self._outgoing = Outgoing(boot, timing.retransmit_ms, self._send)
+        self._incoming = Incoming(ledger.last_tried, self._send)
+        self._readings = Readings(me, boot, timing.retransmit_ms, self._send)
+        self._to_myself: deque[Message] = deque()
+        self._recalling: set[NodeId] = set()
+        self._is_handling = False
+        self._is_syncing = False
+        self._is_pump_due = False
+        self._is_dead = False
+        self._is_stopping = False
+        self.is_disk_full = False
+        self._timer: Timer | None = None
+        self._timer_at_ms = 0
+        self._is_ticking = False
+        self._known_leader: Ballot | None = None
+
+    # --- what others may look at ---
+
+    @property
+    def applied_until(self) -> Slot:
+        """Every slot below has been applied here."""
+        return self._applier.applied_until
+
+    @property
+    def leader(self) -> Ballot | None:
+        """The leader's ballot as far as this member knows; itself included."""
+        return self.legislator.president
+
+    @property
+    def role(self) -> Role:
+        """This member's part."""
+        slip = self.legislator.slip
+        if isinstance(slip, Polling):
+            return Role.LEADER
+        return Role.CANDIDATE if isinstance(slip, Trying) else Role.FOLLOWER
+
+    @property
+    def open_requests(self) -> int:
+        """Commands and reads taken in here and not yet answered."""
+        return len(self._proposals) + len(self._outgoing) + len(self._readings)
+
+    # --- entrances ---
+
+    def start(self) -> None:
+        """Begin to take part."""
+        self._arm_timer()
+
+    def receive(self, sender: NodeId, message: PeerMessage) -> None:
+        """Take one message from another member.
+
+        Raises:
+            ProtocolError: if the member may not send it; its link should be closed.
+        """
+        if self._is_dead:
+            return
+        if isinstance(message, Forward):
+            self._on_forward(sender, message)
+        elif isinstance(message, Answers):
+            self._outgoing.on_answers(message)
+        elif isinstance(message, Refusals):
+            self._try_elsewhere(self._outgoing.on_refusals(message))
+        elif isinstance(message, AskReading):
+            token = self._readings.on_asked(sender, message)
+            self._handle(lambda: self.legislator.read(token, self._clock.monotonic_ms()))
+        elif isinstance(message, ReadingAt):
+            self._readings.on_reading_at(message)
+            self._readings.serve(self.applied_until)
+        elif self.is_disk_full and isinstance(message, INKED):
+            return  # Losing a message is always safe; piling up records that cannot be inked is not.
+        else:
+            self._handle(lambda: self.legislator.receive(sender, message, self._clock.monotonic_ms()))
+        self._pump_soon()
+
+    def link_lost(self, peer: NodeId) -> None:
+        """The link to ``peer`` broke: it may be gone, or only the link."""
+        if not self._is_dead:
+            self._handle(lambda: self.legislator.suspect(peer, self._clock.monotonic_ms()))
+
+    def submit(self, command: bytes, reply: Reply[Applied], timeout_ms: int) -> None:
+        """Have ``command`` decided and applied; ``reply`` gets an ``Applied`` or a ``RequestError``.
+
+        Raises:
+            RequestError: if it is refused at once; ``reply`` is not used then.
+        """
+        if self._is_dead or self._is_stopping:
+            raise Stopping("this member is shutting down: ask another")
+        if self.is_disk_full and self.role is Role.LEADER:
+            raise DiskFull("the leader's disk is full: free some space there, then try again")
+        self._proposals.admit(command, elsewhere=len(self._outgoing))
+        self._proposals.add(Pending(command, reply, self._clock.monotonic_ms() + timeout_ms))
+        self._pump_soon()
+        self._start_ticking()
+
+    def read(self, reply: Reply[int], timeout_ms: int) -> None:
+        """Wait until this member's state is fit for a linearizable read; ``reply`` gets its ``applied_until``.
+
+        Raises:
+            RequestError: if it is refused at once.
+        """
+        if self._is_dead or self._is_stopping:
+            raise Stopping("this member is shutting down: ask another")
+        self._readings.add(reply, self._clock.monotonic_ms() + timeout_ms)
+        self._pump_soon()
+        self._start_ticking()
+
+    def stop(self) -> None:
+        """Take in no more requests and hand leadership over; ``role`` tells when that has happened."""
+        self._is_stopping = True
+        self._try_elsewhere(self._proposals.take_all_waiting())
+        self._readings.refuse_all(Stopping("this member is shutting down: ask another"))
+        self._handle(lambda: self.legislator.hand_over(self._clock.monotonic_ms()))
+        self._pump_soon()
+
+    # --- the loop: append, sync, release, apply, reply ---
+
+    def _handle(self, step: Callable[[], Effects]) -> None:
+        """Take one step of the core and carry out its effects."""
+        with self._whole():
+            self._carry_out(step())
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """One turn of the loop: ends with our letters to ourselves delivered and the timer set."""
+        check(not self._is_handling, "a step is carried out whole before the next one begins")
+        self._is_handling = True
+        try:
+            yield
+            while self._to_myself:
+                message = self._to_myself.popleft()
+                self._carry_out(self.legislator.receive(self._me, message, self._clock.monotonic_ms()))
+        except ProtocolError:
+            raise  # The core refused before it changed anything.
+        except PaxonError as error:
+            self._die(error)
+            raise
+        finally:
+            self._is_handling = False
+        self._notice_leader()
+        self._arm_timer()
+
+    def _carry_out(self, effects: Effects) -> None:
+        if effects.records:
+            self._disk.append(effects.records)
+        if effects.letters:
+            self._release(self._outbox.offer(effects.letters))
+        for slot, decree in effects.passed:
+            results = self._applier.apply(slot, decree)
+            self._try_elsewhere(self._proposals.settle(slot, decree, results))
+        for reading in effects.readings:
+            self._readings.on_reading(reading.token, reading.passed_until)
+        if effects.passed or effects.readings:
+            self._readings.serve(self.applied_until)
+            self._pump_soon()
+        for recall in effects.recalls:
+            self._recall(recall)
+        if self._outbox.is_waiting:
+            self._pump_soon()
+
+    def _release(self, letters: list[Letter]) -> None:
+        for letter in letters:
+            if letter.to == self._me:
+                self._to_myself.append(letter.message)
+            else:
+                self._send(letter.to, letter.message)
+
+    def _pump_soon(self) -> None:
+        if not self._is_pump_due and not self._is_dead:
+            self._is_pump_due = True
+            self._clock.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        """Once for everything that came in together: propose or forward what waits, answer, sync."""
+        self._is_pump_due = False
+        if self._is_dead:
+            return
+        now_ms = self._clock.monotonic_ms()
+        leader = self.leader
+        if leader is not None and leader.owner != self._me:
+            while self._proposals.are_waiting and (batch := self._proposals.take(self._limits.decree_bytes_max)):
+                self._outgoing.forward(batch, leader, now_ms)
+        while self._may_propose() and (batch := self._proposals.take(self._limits.decree_bytes_max)):
+            self._propose(batch)
+        for token in self._readings.ask(leader, now_ms):
+            self._handle(lambda token=token: self.legislator.read(token, now_ms))  # type: ignore[misc]
+        self._incoming.flush()
+        if self._outbox.is_waiting and not self._is_syncing and not self.is_disk_full:
+            self._is_syncing = True
+            self._disk.sync(self._on_synced, self._on_sync_failed)
+
+    def _may_propose(self) -> bool:
+        legislator = self.legislator
+        return (
+            self._proposals.are_waiting
+            and legislator.may_propose
+            and legislator.open_slots < self._limits.pipeline_depth
+            and not self.is_disk_full
+        )
+
+    def _propose(self, batch: list[Pending]) -> None:
+        slip = self.legislator.slip
+        if isinstance(slip, Polling):
+            commands = tuple(pending.command for pending in batch)
+            self._try_elsewhere(self._proposals.begin(slip.next_slot, Batch(slip.ballot, batch)))
+            clock = self._clock
+            self._handle(lambda: self.legislator.propose(commands, clock.monotonic_ms(), clock.wall_ms()))
+
+    def _on_synced(self, line: int) -> None:
+        self._is_syncing = False
+        if self._is_dead:
+            return
+        if self.is_disk_full:
+            self.is_disk_full = False
+            logger.warning("disk has room again", extra={"fields": {"line": line}})
+        with self._whole():
+            self._release(self._outbox.release(line))
+        self._pump_soon()
+
+    def _on_sync_failed(self, error: OSError) -> None:
+        self._is_syncing = False
+        if self._is_dead:
+            return
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            what = f"the ledger cannot be made durable ({error.strerror}): repair or replace the disk"
+            self._die(LedgerSyncFailed(what))
+            return
+        if not self.is_disk_full:
+            self.is_disk_full = True
+            logger.error("disk is full: no votes and no writes until there is room", extra={"fields": {}})
+            self._handle(lambda: self.legislator.hand_over(self._clock.monotonic_ms()))
+        self._clock.call_at(self._clock.monotonic_ms() + DISK_RETRY_MS, self._try_disk_again)
+
+    def _try_disk_again(self) -> None:
+        if not self._is_dead and not self._is_syncing:
+            self._is_syncing = True
+            self._disk.sync(self._on_synced, self._on_sync_failed)
+
+    # --- requests of other members ---
+
+    def _on_forward(self, sender: NodeId, message: Forward) -> None:
+        slip = self.legislator.slip
+        presiding = slip.ballot if isinstance(slip, Polling) else None
+        for command, relay in self._incoming.receive(sender, message, presiding):
+            try:
+                if self._is_stopping:
+                    raise NotLeader("the leader is shutting down")
+                if self.is_disk_full:
+                    raise DiskFull("the leader's disk is full: free some space there, then try again")
+                self._proposals.admit(command)
+            except RequestError as error:
+                relay.set_exception(error)
+            else:
+                self._proposals.add(Pending(command, relay, 1 << 62))
+
+    def _try_elsewhere(self, pendings: list[Pending]) -> None:
+        """Commands that were certainly not applied: ours go on to whoever leads now, others go back to their origin."""
+        ours = []
+        for pending in pendings:
+            if isinstance(pending.reply, Relay):
+                pending.fail(NotLeader("no longer the leader of that term"))
+            elif self._is_stopping:
+                pending.fail(Stopping("this member is shutting down: ask another"))
+            else:
+                ours.append(pending)
+        if ours:
+            self._proposals.add_again(ours)
+            self._pump_soon()
+
+    def _recall(self, recall: Recall) -> None:
+        if recall.to in self._recalling:
+            return
+        self._recalling.add(recall.to)
+
+        def found(outcomes: tuple[Outcome, ...]) -> None:
+            self._recalling.discard(recall.to)
+            if outcomes and not self._is_dead:
+                self._send(recall.to, Success(NO_BALLOT, self.legislator.ledger.passed_until, outcomes))
+
+        self._disk.recall(recall.from_slot, RECALL_BYTES, found)
+
+    def _send(self, to: NodeId, message: PeerMessage) -> None:
+        self._transport.send(to, message, isinstance(message, URGENT))
+
+    # --- time ---
+
+    def _arm_timer(self) -> None:
+        """Make sure that the core is called at its deadline.  A timer that is early is left to re-arm itself."""
+        at_ms = self.legislator.next_deadline()
+        if self._timer is not None:
+            if self._timer_at_ms <= at_ms:
+                return
+            self._timer.cancel()
+        self._timer_at_ms = at_ms
+        self._timer = self._clock.call_at(at_ms, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._is_dead:
+            return
+        now_ms = self._clock.monotonic_ms()
+        if now_ms < self.legislator.next_deadline():
+            self._arm_timer()
+        elif self.is_disk_full and self.legislator.slip is None:
+            # Who cannot vote should not stand: let the others elect somebody.
+            self._timer_at_ms = now_ms + DISK_RETRY_MS
+            self._timer = self._clock.call_at(self._timer_at_ms, self._on_timer)
+        else:
+            self._handle(lambda: self.legislator.on_deadline(now_ms, self._clock.chance()))
+
+    def _start_ticking(self) -> None:
+        if not self._is_ticking:
+            self._is_ticking = True
+            self._clock.call_at(self._clock.monotonic_ms() + TICK_MS, self._tick)
+
+    def _tick(self) -> None:
+        self._is_ticking = False
+        if self._is_dead:
+            return
+        now_ms = self._clock.monotonic_ms()
+        self._proposals.expire(now_ms)
+        self._outgoing.on_tick(now_ms)
+        self._readings.on_tick(self.leader, now_ms)
+        if self.open_requests:
+            self._start_ticking()
+        self._pump_soon()
+
+    # --- changes worth telling ---
+
+    def _notice_leader(self) -> None:
+        leader = self.leader
+        if leader == self._known_leader:
+            return
+        self._known_leader = leader
+        self._leader_changed(leader)
+        if leader is None or leader.owner != self._me:
+            # Commands that others forwarded to us, and that we have not begun, go back to them.
+            self._try_elsewhere(self._proposals.take_all_waiting())
+        self._pump_soon()
+
+    def _die(self, error: Exception) -> None:
+        self._is_dead = True
+        self._is_stopping = True
+        self._try_elsewhere(self._proposals.take_all_waiting())
+        self._readings.refuse_all(Stopping("this member stopped: ask another"))
+        unknown = OutcomeUnknown("this member stopped; the command may have been applied")
+        self._proposals.abandon(unknown)
+        self._outgoing.abandon(unknown)
+        self._fatal(error)

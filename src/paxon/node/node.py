@@ -1,0 +1,276 @@
+"""A node: one member in an asyncio process, from its directory to its links.
+
+Knows: how to put ledger, links, clock and host together, start them in the right order and
+stop them in good order.  Does not know: keys and values (its state machine does), or
+clients' connections (``member`` adds those).
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+from typing import TypeVar, cast
+
+from paxon.core.decree import Ballot, NodeId
+from paxon.core.ledger import Ledger, Record
+from paxon.core.roster import ROSTER_LAG, Rosters
+from paxon.errors import ProtocolError, check
+from paxon.net.links import Links, LocalIdentity, PeerAddress
+from paxon.node.clock import LoopClock
+from paxon.node.config import MemberConfig
+from paxon.node.host import Host
+from paxon.node.letters import PeerMessage
+from paxon.node.proposals import Applied
+from paxon.node.settings import MIB
+from paxon.node.status import MemberStatus, Role
+from paxon.node.vocabulary import PEER_VOCABULARY
+from paxon.rsm.applier import Applier
+from paxon.rsm.machine import StateMachine
+from paxon.storage.directory import OsDirectory
+from paxon.storage.identity import DataDirectory
+from paxon.storage.ledger_file import LedgerFile
+from paxon.storage.threaded import ThreadedDisk
+from paxon.version import __version__
+
+logger = logging.getLogger(__name__)
+
+HAND_OVER_TIMEOUT_S = 2.0
+"""How long a stopping leader waits for somebody to take over."""
+
+STORAGE_ID_BYTES = 16
+"""Random bytes in a storage id: two disks never share one."""
+
+Part = TypeVar("Part")
+
+
+class Node:
+    """One member, running from ``start`` to ``close``.
+
+    ``failed`` resolves if the member had to stop by itself: with the error to report.
+    """
+
+    def __init__(self, config: MemberConfig, machine: StateMachine) -> None:
+        self._config = config
+        self._names = {node: name for name, node in config.ids.items()}
+        self._applier = Applier(machine)
+        self._directory: DataDirectory | None = None
+        self._ledger_file: LedgerFile | None = None
+        self._disk: ThreadedDisk | None = None
+        self._links: Links | None = None
+        self._host: Host | None = None
+        self._leader: Ballot | None = None
+        self._leader_changed = asyncio.Event()
+        self._takes_part = False
+        self.failed: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+
+    # --- starting and stopping ---
+
+    async def start(self) -> None:
+        """Open the directory, replay the ledger, connect; returns once this member takes part.
+
+        With a new directory that is when a majority of the other members know its storage;
+        see ``Links.wait_introduced``.
+
+        Raises:
+            ConfigurationError: an address is in use, or the directory or TLS files cannot be used.
+            LedgerError: the directory is not this member's, or damaged.
+        """
+        config = self._config
+        directory = DataDirectory.open(
+            OsDirectory(config.directory),
+            config.cluster_id,
+            config.name,
+            config.node_id,
+            secrets.token_hex(STORAGE_ID_BYTES),
+        )
+        self._directory = directory
+        ledger = self._replay(directory)
+        loop = asyncio.get_running_loop()
+        self._disk = ThreadedDisk(self._opened(self._ledger_file), loop, self._on_fatal)
+        self._links = links = self._make_links(directory)
+        self._host = host = Host(
+            config.node_id,
+            Rosters(config.roster),
+            ledger,
+            self._applier,
+            LoopClock(loop),
+            self._disk,
+            links,
+            config.limits,
+            config.timing,
+            boot=secrets.randbits(62),
+            fatal=self._on_fatal,
+            leader_changed=self._on_leader,
+        )
+        await links.start()
+        if not directory.introduced:
+            logger.info("new storage: waiting for other members to know it", extra={"fields": {}})
+        await links.wait_introduced(directory.introduced)
+        directory.mark_introduced()
+        self._takes_part = True
+        host.start()
+        logger.info("member started", extra={"fields": {"applied": host.applied_until - 1}})
+
+    async def retire(self) -> None:
+        """Take in nothing more, and hand leadership over if this member leads; returns when it is done or hopeless."""
+        host = self._host
+        if host is None or not self._takes_part:
+            return
+        host.stop()
+        try:
+            async with asyncio.timeout(HAND_OVER_TIMEOUT_S):
+                while host.role is Role.LEADER and len(self._names) > 1:
+                    self._leader_changed.clear()
+                    await self._leader_changed.wait()
+        except TimeoutError:
+            logger.warning("nobody took the leadership over in time", extra={"fields": {}})
+
+    async def close(self) -> None:
+        """Close links, ledger and directory.  May be called at any time, once."""
+        self._takes_part = False
+        if self._links is not None:
+            await self._links.close()
+        if self._disk is not None:
+            self._disk.close()
+        if self._directory is not None:
+            self._directory.close()
+
+    # --- requests ---
+
+    def submit(self, command: bytes, timeout_ms: int) -> asyncio.Future[Applied]:
+        """Have ``command`` decided and applied; the future gets an ``Applied`` or a ``RequestError``.
+
+        Raises:
+            RequestError: if it is refused at once: not applied.
+        """
+        future: asyncio.Future[Applied] = asyncio.get_running_loop().create_future()
+        self._running.submit(command, future, timeout_ms)
+        return future
+
+    async def query(self, question: bytes, timeout_ms: int, linearizable: bool) -> Applied:
+        """Answer ``question`` from this member's state, after a read barrier if ``linearizable``.
+
+        Raises:
+            RequestError: no leader confirmed the read in time, or the state machine refused the question.
+        """
+        if linearizable:
+            barrier: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            self._running.read(barrier, timeout_ms)
+            await barrier
+        return Applied(self._applier.applied_until - 1, self._applier.query(question))
+
+    # --- what it says about itself ---
+
+    def status(self) -> MemberStatus:
+        """This member's view of itself, at once and without asking anybody."""
+        config, host, leader = self._config, self._running, self._leader
+        applied = host.applied_until - 1
+        return MemberStatus(
+            member=config.name,
+            role=host.role,
+            term=host.legislator.ledger.next_ballot.term,
+            applied=applied,
+            lag=max(0, host.legislator.claimed_until - 1 - applied),
+            disk_bytes=self._opened(self._ledger_file).disk_bytes,
+            version=__version__,
+            pid=os.getpid(),
+            endpoint=str(config.listen),
+            leader="" if leader is None else self._names[leader.owner],
+            leader_endpoint="" if leader is None else self._endpoint_of(leader.owner),
+        )
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this member leads."""
+        return self._running.role is Role.LEADER
+
+    async def wait_leader(self) -> str:
+        """Return the leader's name once one is known here."""
+        while self._leader is None:
+            self._leader_changed.clear()
+            await self._leader_changed.wait()
+        return self._names[self._leader.owner]
+
+    # --- inside ---
+
+    @property
+    def _running(self) -> Host:
+        return self._opened(self._host)
+
+    @staticmethod
+    def _opened(part: Part | None) -> Part:
+        check(part is not None, "the node was started")
+        return cast(Part, part)
+
+    def _replay(self, directory: DataDirectory) -> Ledger:
+        """Build the ledger from its file, applying what has passed on the way."""
+        ledger, applier = Ledger(), self._applier
+        self._ledger_file = directory.ledger()
+
+        def take(record: Record) -> None:
+            ledger.write(record)
+            while applier.applied_until < ledger.passed_until:
+                slot = applier.applied_until
+                applier.apply(slot, ledger.outcomes[slot])
+            ledger.forget_what_the_file_keeps()
+
+        self._ledger_file.replay(take)
+        for finding in directory.findings:
+            logger.warning("repaired on opening", extra={"fields": {"finding": finding}})
+        return ledger
+
+    def _make_links(self, directory: DataDirectory) -> Links:
+        config = self._config
+        address = config.peer_address
+        identity = directory.identity
+        return Links(
+            me=LocalIdentity(
+                identity.cluster, identity.member, identity.node, identity.storage, config.endpoint_of(config.name)
+            ),
+            listen=(address.host, address.port),
+            peers={
+                config.ids[name]: PeerAddress(name, peer.host, peer.port)
+                for name, peer in config.members.items()
+                if name != config.name
+            },
+            vocabulary=PEER_VOCABULARY,
+            on_message=self._on_message,
+            on_lost=self._on_link_lost,
+            introduce=directory.introduce,
+            tls=config.tls,
+            # A LastVote carries at most one vote for each slot of the window, and must not be dropped for its size.
+            frame_bytes_max=ROSTER_LAG * max(config.limits.decree_bytes_max, config.limits.command_bytes_max) + MIB,
+        )
+
+    def _on_message(self, sender: NodeId, message: object) -> None:
+        # Before it takes part this member must not vote, and hearing is voting.
+        if self._takes_part:
+            try:
+                self._running.receive(sender, cast(PeerMessage, message))
+            except ProtocolError:
+                raise
+            except Exception as error:
+                self._on_fatal(error)
+
+    def _on_link_lost(self, peer: NodeId) -> None:
+        if self._takes_part:
+            self._running.link_lost(peer)
+
+    def _on_leader(self, leader: Ballot | None) -> None:
+        self._leader = leader
+        self._leader_changed.set()
+        if leader is None:
+            logger.warning("no leader", extra={"fields": {}})
+        else:
+            what = "became leader" if leader.owner == self._config.node_id else "following leader"
+            logger.info(what, extra={"fields": {"term": leader.term, "leader": self._names[leader.owner]}})
+
+    def _on_fatal(self, error: Exception) -> None:
+        if not self.failed.done():
+            self._takes_part = False
+            self.failed.set_result(error)
+
+    def _endpoint_of(self, node: NodeId) -> str:
+        name = self._names[node]
+        known = self._links.endpoints().get(node, "") if self._links is not None else ""
+        return known or self._config.endpoint_of(name)

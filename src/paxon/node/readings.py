@@ -1,0 +1,145 @@
+"""Linearizable reads on their way: one barrier for everyone who waits, here or through the leader.
+
+A barrier yields a slot; whoever has applied everything below it may read its own state.
+Asking twice is harmless, so what goes unanswered is simply asked again until its deadline.
+"""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from paxon.core.decree import Ballot, NodeId, Slot
+from paxon.errors import NotLeader
+from paxon.node.letters import AskReading, PeerMessage, ReadingAt
+from paxon.node.ports import Reply
+
+
+class _Reader(Struct):
+    reply: Reply[int]
+    deadline_ms: int
+
+
+class _Barrier(Struct):
+    """One question put to one leader on behalf of ``readers``."""
+
+    readers: list[_Reader]
+    ballot: Ballot
+    asked_ms: int
+
+
+class Readings:
+    """Readers here, and the barriers other members asked of us.
+
+    Invariant: a reader is in exactly one of ``_waiting`` (no barrier yet), ``_barriers``
+    (asked) and ``_due`` (the slot is known, not yet applied).
+    """
+
+    def __init__(self, me: NodeId, boot: int, retransmit_ms: int, send: Callable[[NodeId, PeerMessage], None]) -> None:
+        self._me = me
+        self._boot = boot
+        self._retransmit_ms = retransmit_ms
+        self._send = send
+        self._next_number = 0
+        self._waiting: list[_Reader] = []
+        self._barriers: dict[int, _Barrier] = {}
+        self._due: list[tuple[Slot, list[_Reader]]] = []
+        self._foreign: dict[int, tuple[NodeId, int, int]] = {}
+        """Tokens of other members' barriers: who, its boot, its number."""
+
+    def __len__(self) -> int:
+        barriers = sum(len(barrier.readers) for barrier in self._barriers.values())
+        return len(self._waiting) + barriers + sum(len(readers) for _, readers in self._due)
+
+    def add(self, reply: Reply[int], deadline_ms: int) -> None:
+        """Somebody wants to read here."""
+        self._waiting.append(_Reader(reply, deadline_ms))
+
+    def ask(self, presiding: Ballot | None, now_ms: int) -> list[int]:
+        """Put the question for all who wait to the leader of ``presiding``; returns tokens for our own core."""
+        if presiding is None or not self._waiting:
+            return []
+        number = self._next_number
+        self._next_number += 1
+        self._barriers[number] = _Barrier(self._waiting, presiding, now_ms)
+        self._waiting = []
+        if presiding.owner == self._me:
+            return [number]
+        self._send(presiding.owner, AskReading(self._boot, number))
+        return []
+
+    def on_asked(self, sender: NodeId, message: AskReading) -> int:
+        """Another member asks us; returns the token for our core."""
+        token = self._next_number
+        self._next_number += 1
+        self._foreign[token] = (sender, message.boot, message.number)
+        return token
+
+    def on_reading(self, token: int, passed_until: Slot | None) -> None:
+        """Our core answers a token."""
+        foreign = self._foreign.pop(token, None)
+        if foreign is not None:
+            member, boot, number = foreign
+            self._send(member, ReadingAt(boot, number, passed_until))
+        else:
+            self._settle(token, passed_until)
+
+    def on_reading_at(self, message: ReadingAt) -> None:
+        """The leader answers a barrier of ours."""
+        if message.boot == self._boot:
+            self._settle(message.number, message.passed_until)
+
+    def serve(self, applied_until: Slot) -> None:
+        """Let everyone read whose slot is applied."""
+        if not self._due:
+            return
+        due, self._due = self._due, []
+        for passed_until, readers in due:
+            if passed_until > applied_until:
+                self._due.append((passed_until, readers))
+                continue
+            for reader in readers:
+                if not reader.reply.done():
+                    reader.reply.set_result(applied_until)
+
+    def on_tick(self, presiding: Ballot | None, now_ms: int) -> None:
+        """Ask again what was lost or put to a leader that is gone; refuse what is past its deadline."""
+        for number, barrier in list(self._barriers.items()):
+            is_late = barrier.ballot.owner != self._me and now_ms - barrier.asked_ms >= self._retransmit_ms
+            if is_late or barrier.ballot != presiding:
+                # The answer to the old number, should it still come, finds nobody: no harm.
+                del self._barriers[number]
+                self._waiting.extend(barrier.readers)
+        self._waiting = self._in_time(self._waiting, now_ms)
+        for barrier in self._barriers.values():
+            barrier.readers = self._in_time(barrier.readers, now_ms)
+        self._due = [(passed_until, self._in_time(readers, now_ms)) for passed_until, readers in self._due]
+        self._due = [(passed_until, readers) for passed_until, readers in self._due if readers]
+
+    def refuse_all(self, error: Exception) -> None:
+        """Nobody will be served any more."""
+        for readers in [self._waiting, *(barrier.readers for barrier in self._barriers.values())]:
+            for reader in readers:
+                if not reader.reply.done():
+                    reader.reply.set_exception(error)
+        self._waiting, self._barriers = [], {}
+
+    def _settle(self, number: int, passed_until: Slot | None) -> None:
+        barrier = self._barriers.pop(number, None)
+        if barrier is None:
+            return
+        if passed_until is None:
+            self._waiting.extend(barrier.readers)
+        else:
+            self._due.append((passed_until, barrier.readers))
+
+    @staticmethod
+    def _in_time(readers: list[_Reader], now_ms: int) -> list[_Reader]:
+        kept = []
+        for reader in readers:
+            if reader.reply.done():
+                continue
+            if reader.deadline_ms <= now_ms:
+                reader.reply.set_exception(NotLeader("no leader confirmed the read before its deadline"))
+            else:
+                kept.append(reader)
+        return kept

@@ -1,0 +1,299 @@
+"""The client port: requests of clients in, results and failures out.
+
+Knows: the client messages, how errors are spelled in them, and how much one caller may ask
+at a time.  Does not know: keys and values (a command is bytes), sockets (``net.calls`` has
+them), or how a command is decided (the node does).
+
+Every request carries a number of the caller's choice and gets exactly one reply with it, in
+any order, unless the connection closes first.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from functools import partial
+from typing import Protocol
+
+from msgspec import Struct
+
+from paxon import errors
+from paxon.codec.values import Vocabulary
+from paxon.errors import BadRequest, NotLeader, OutcomeUnknown, Overloaded, ProtocolError, RequestError, TooLarge
+from paxon.net.calls import CallLimits
+from paxon.node.proposals import Applied
+from paxon.node.settings import COMMAND_BYTES_CEILING
+from paxon.node.status import MemberStatus
+
+OUTSTANDING_MAX = 4096
+"""Requests one caller may have open.  It keeps one caller from filling the queue that all share."""
+
+TIMEOUT_MS_MAX = 600_000
+"""The longest a request may wait here, ten minutes: a reply after that finds nobody."""
+
+logger = logging.getLogger(__name__)
+
+
+class Submit(Struct, frozen=True):
+    """Request: decide and apply ``command``.  Answered by ``Result`` or ``Failure``."""
+
+    number: int
+    command: bytes
+    timeout_ms: int
+
+
+class Query(Struct, frozen=True):
+    """Request: answer ``question`` from the state.  Answered by ``Result`` or ``Failure``.
+
+    ``linearizable`` answers reflect every write acknowledged before the query was sent; others
+    reflect some earlier moment, and cost no round trip between members (section 4.1's fast read).
+    """
+
+    number: int
+    question: bytes
+    timeout_ms: int
+    linearizable: bool
+
+
+class StatusRequest(Struct, frozen=True):
+    """Request: how are you?  Answered by ``StatusReply``."""
+
+    number: int
+
+
+class Result(Struct, frozen=True):
+    """Reply: what the state machine said.  ``slot`` holds the command, or is the last one the answer reflects."""
+
+    number: int
+    slot: int
+    body: bytes
+
+
+class Failure(Struct, frozen=True):
+    """Reply: a ``RequestError`` by its code.  ``hint`` is the endpoint to ask instead, or an empty string."""
+
+    number: int
+    code: str
+    message: str
+    hint: str
+
+
+class StatusReply(Struct, frozen=True):
+    """Reply: this member's view of itself."""
+
+    number: int
+    status: MemberStatus
+
+
+Request = Submit | Query | StatusRequest
+Reply = Result | Failure | StatusReply
+ClientMessage = Request | Reply
+
+FRAME_BYTES_MAX = COMMAND_BYTES_CEILING + 64 * 1024
+"""The longest frame on the client port, at both ends, whatever a member's limit on commands is: so a command
+over that limit reaches the node, which can say so, instead of breaking the connection."""
+
+CALL_LIMITS = CallLimits(frame_bytes_max=FRAME_BYTES_MAX, reply_bytes_max=4 * FRAME_BYTES_MAX)
+"""For the ``CallServer`` that a ``ClientService`` stands behind."""
+
+CLIENT_KINDS: dict[int, type[ClientMessage]] = {
+    1: Submit,
+    2: Query,
+    3: StatusRequest,
+    4: Result,
+    5: Failure,
+    6: StatusReply,
+}
+"""The kind byte of each message on the client port.  A number is never given a second meaning."""
+
+CLIENT_VOCABULARY = Vocabulary(CLIENT_KINDS)
+
+ERRORS: dict[str, type[RequestError]] = {
+    kind.code: kind
+    for kind in (
+        errors.RequestError,
+        errors.NotLeader,
+        errors.Overloaded,
+        errors.TooLarge,
+        errors.DiskFull,
+        errors.Stopping,
+        errors.BadRequest,
+        errors.ApplyFailed,
+        errors.Unreachable,
+        errors.OutcomeUnknown,
+        errors.DeadlineExceeded,
+        errors.LeadershipLost,
+    )
+}
+"""Every error that travels, by its code: the one table, used in both directions."""
+
+
+def failure_of(number: int, error: RequestError) -> Failure:
+    """``error`` as the reply to request ``number``."""
+    hint = error.hint if isinstance(error, NotLeader) else ""
+    return Failure(number, error.code, str(error), hint)
+
+
+def error_of(failure: Failure) -> RequestError:
+    """The error that ``failure`` spells.
+
+    A code that this release does not know, from a newer member, is an ``OutcomeUnknown``:
+    taking a maybe for a no would invite a caller to repeat what was applied.
+    """
+    kind = ERRORS.get(failure.code)
+    if kind is None:
+        return OutcomeUnknown(f"{failure.code}: {failure.message}")
+    if issubclass(kind, NotLeader):
+        return kind(failure.message, failure.hint)
+    return kind(failure.message)
+
+
+class ServedNode(Protocol):
+    """What the client port asks of its node."""
+
+    def submit(self, command: bytes, timeout_ms: int) -> "asyncio.Future[Applied]":
+        """Have ``command`` decided and applied; the future fails with a ``RequestError`` only.
+
+        Raises:
+            RequestError: if it is refused at once.
+        """
+
+    def query(self, question: bytes, timeout_ms: int, linearizable: bool) -> Awaitable[Applied]:
+        """Answer ``question``.
+
+        Raises:
+            RequestError: when awaited.
+        """
+
+    def status(self) -> MemberStatus:
+        """This member's view of itself."""
+
+
+class Caller(Protocol):
+    """The other end of one client connection."""
+
+    def reply(self, message: Reply) -> None:
+        """Send ``message``, or drop it if the connection is gone.
+
+        Raises:
+            TooLarge: it does not fit; nothing was sent.
+        """
+
+
+class _Conversation:
+    """What is open with one caller.  Invariant: ``outstanding`` counts requests taken in and not yet answered."""
+
+    __slots__ = ("caller", "outstanding", "queries")
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        self.outstanding = 0
+        self.queries: set[asyncio.Task[None]] = set()
+        """Kept because the loop holds tasks only weakly, and to cancel them when nobody waits any more."""
+
+
+class ClientService:
+    """Answers the requests of every caller from one node.  Its two ``on_`` methods are what a ``CallServer`` calls."""
+
+    def __init__(self, node: ServedNode, *, outstanding_max: int = OUTSTANDING_MAX) -> None:
+        self._node = node
+        self._outstanding_max = outstanding_max
+        self._conversations: dict[Caller, _Conversation] = {}
+
+    def on_request(self, caller: Caller, message: object) -> None:
+        """Take in one request.
+
+        Raises:
+            ProtocolError: if ``message`` is not a request; the connection is to be closed.
+        """
+        conversation = self._conversations.get(caller)
+        if conversation is None:
+            conversation = self._conversations[caller] = _Conversation(caller)
+        if isinstance(message, Submit):
+            self._submit(conversation, message)
+        elif isinstance(message, Query):
+            self._query(conversation, message)
+        elif isinstance(message, StatusRequest):
+            caller.reply(StatusReply(message.number, self._node.status()))
+        else:
+            raise ProtocolError(f"a client sent a {type(message).__name__}, which is not a request")
+
+    def on_closed(self, caller: Caller) -> None:
+        """Forget ``caller``.  Its submitted commands go on: they may be decided already, and cannot be called back."""
+        conversation = self._conversations.pop(caller, None)
+        if conversation is not None:
+            for task in conversation.queries:
+                task.cancel()
+
+    def _submit(self, conversation: _Conversation, request: Submit) -> None:
+        # A task per command would be the largest part of a small write's cost; a callback on its future is not.
+        try:
+            self._admit(conversation, request.timeout_ms)
+            future = self._node.submit(request.command, request.timeout_ms)
+        except RequestError as error:
+            conversation.caller.reply(failure_of(request.number, error))
+            return
+        conversation.outstanding += 1
+        if future.done():
+            self._answer(conversation, request.number, future)
+        else:
+            future.add_done_callback(partial(self._answer, conversation, request.number))
+
+    def _answer(self, conversation: _Conversation, number: int, future: "asyncio.Future[Applied]") -> None:
+        conversation.outstanding -= 1
+        if future.cancelled():
+            reply: Reply = failure_of(
+                number, OutcomeUnknown("the member gave up on the command while it was under way")
+            )
+        elif (error := future.exception()) is None:
+            applied = future.result()
+            reply = Result(number, applied.slot, applied.result)
+        else:
+            reply = self._failure(number, error)
+        self._reply(conversation, reply, was_applied=True)
+
+    def _query(self, conversation: _Conversation, request: Query) -> None:
+        try:
+            self._admit(conversation, request.timeout_ms)
+        except RequestError as error:
+            conversation.caller.reply(failure_of(request.number, error))
+            return
+        conversation.outstanding += 1
+        task = asyncio.ensure_future(self._run_query(conversation, request))
+        conversation.queries.add(task)
+        task.add_done_callback(conversation.queries.discard)
+
+    async def _run_query(self, conversation: _Conversation, request: Query) -> None:
+        reply: Reply
+        try:
+            applied = await self._node.query(request.question, request.timeout_ms, request.linearizable)
+            reply = Result(request.number, applied.slot, applied.result)
+        except Exception as error:
+            reply = self._failure(request.number, error)
+        finally:
+            conversation.outstanding -= 1
+        self._reply(conversation, reply, was_applied=False)
+
+    def _reply(self, conversation: _Conversation, reply: Reply, *, was_applied: bool) -> None:
+        try:
+            conversation.caller.reply(reply)
+        except TooLarge as error:
+            refusal: RequestError = error
+            if was_applied:
+                # Nothing else that says *not applied* may stand here.
+                refusal = OutcomeUnknown(f"the command was applied, but its result cannot be sent: {error}")
+            conversation.caller.reply(failure_of(reply.number, refusal))
+
+    def _admit(self, conversation: _Conversation, timeout_ms: int) -> None:
+        if conversation.outstanding >= self._outstanding_max:
+            raise Overloaded(
+                f"this connection has {conversation.outstanding} requests open, the limit: wait for some to be answered"
+            )
+        if not 0 < timeout_ms <= TIMEOUT_MS_MAX:
+            raise BadRequest(f"timeout_ms is {timeout_ms}: choose from 1 to {TIMEOUT_MS_MAX}")
+
+    def _failure(self, number: int, error: BaseException) -> Failure:
+        if isinstance(error, RequestError):
+            return failure_of(number, error)
+        # A bug of ours.  The caller hears of it as the one answer that claims nothing.
+        logger.error("request failed", exc_info=error, extra={"fields": {"error": type(error).__name__}})
+        return failure_of(number, OutcomeUnknown(f"the member failed internally: {type(error).__name__}"))

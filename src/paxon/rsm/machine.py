@@ -1,0 +1,55 @@
+"""What a state machine promises, and what it is given in return (section 4.1 of the paper)."""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from paxon.core.decree import Slot
+
+
+class Context(Struct, frozen=True):
+    """What is decided about a command beside its bytes: the same on every member, and again at every replay."""
+
+    slot: Slot
+    now_ms: int
+    """The decided time: the first proposer's wall clock in milliseconds since the Unix epoch.
+
+    It never runs backwards from one command to the next, and all commands of one slot share
+    it.  It is the only clock a state machine may see.
+    """
+
+
+class StateMachine(Protocol):
+    """State that changes only by commands, the same commands in the same order on every member.
+
+    What a state machine promises:
+
+    * **Deterministic.**  The result and the new state follow from the old state, the command
+      and the context alone.  No clock, no chance, no input or output, no environment, and
+      nothing that depends on the order of a set or on ``hash``, which differ between
+      processes.  Two members that break this rule part ways for ever, and nobody notices.
+    * **All or nothing.**  If ``apply`` raises, the state is as it was before the call.  The
+      exception is then the *decided* result of the command on every member alike; so it must
+      not depend on the member either.  Look before you change.
+    * **Questions change nothing.**  ``query`` runs on one member only, any number of times.
+    * **Prompt.**  Both run on the member's one thread; while they run it hears nobody.
+
+    What it is given: each command exactly as it was submitted, once per time it was decided,
+    in one order that every member sees.  A command whose submitter repeated it after an
+    unknown outcome may be decided twice.  Bytes come from clients: malformed ones are
+    ordinary input, to be refused with a result or an exception.
+    """
+
+    def apply(self, command: bytes, context: Context) -> bytes:
+        """Change the state as ``command`` says and return the result for its submitter.
+
+        Raises:
+            Exception: whatever it likes; see *All or nothing* above.
+        """
+
+    def query(self, question: bytes) -> bytes:
+        """Answer ``question`` from the state as it is, without changing it.
+
+        Raises:
+            Exception: whatever it likes; the one who asked is told.
+        """

@@ -1,0 +1,126 @@
+"""Virtual time: what happens next, and a record of what happened.
+
+Knows: the order of events and whom each belongs to.  Does not know: what an event does.
+"""
+
+import hashlib
+from collections import Counter, deque
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+
+from paxon.core.decree import NodeId
+
+REMEMBERED_EVENTS = 40
+"""How many of the latest events a violation prints: enough to see the last exchange of five members."""
+
+
+class Life:
+    """One run of a member's process, from start to crash.  What belongs to a life ends with it."""
+
+    __slots__ = ("alive", "member", "number", "paused_until_ms")
+
+    def __init__(self, member: NodeId, number: int) -> None:
+        self.member = member
+        self.number = number
+        self.alive = True
+        self.paused_until_ms = 0
+
+
+class Event:
+    """Something that will happen.  Satisfies ``Timer``."""
+
+    __slots__ = ("action", "at_ms", "is_letter", "label", "life")
+
+    def __init__(self, at_ms: int, label: str, action: Callable[[], None] | None, life: Life | None) -> None:
+        self.at_ms = at_ms
+        self.label = label
+        self.action = action
+        """``None`` once cancelled."""
+        self.life = life
+        self.is_letter = False
+        """Whether it travels on by itself while everybody is away."""
+
+    def cancel(self) -> None:
+        """Make sure it does not happen."""
+        self.action = None
+
+
+class Agenda:
+    """Events in the order of their time; those of the same time in the order they were planned."""
+
+    def __init__(self) -> None:
+        self.now_ms = 0
+        self._heap: list[tuple[int, int, Event]] = []
+        self._planned = 0
+
+    def at(self, when_ms: int, label: str, action: Callable[[], None], life: Life | None = None) -> Event:
+        """Plan ``action`` for ``when_ms``, or for now if that is past."""
+        event = Event(max(when_ms, self.now_ms), label, action, life)
+        self._push(event)
+        return event
+
+    def after(self, delay_ms: int, label: str, action: Callable[[], None], life: Life | None = None) -> Event:
+        """Plan ``action`` for ``delay_ms`` from now."""
+        return self.at(self.now_ms + delay_ms, label, action, life)
+
+    def pop(self, until_ms: int) -> Event | None:
+        """The next event not after ``until_ms``, with the clock moved to it; otherwise the clock moves to ``until_ms``.
+
+        Events of a member that is paused wait for the end of the pause, those of a dead life never come.
+        """
+        while self._heap and self._heap[0][0] <= until_ms:
+            at_ms, _, event = heappop(self._heap)
+            life = event.life
+            if event.action is None or (life is not None and not life.alive):
+                continue
+            if life is not None and life.paused_until_ms > at_ms:
+                event.at_ms = life.paused_until_ms
+                self._push(event)
+                continue
+            self.now_ms = at_ms
+            return event
+        self.now_ms = max(self.now_ms, until_ms)
+        return None
+
+    def leap(self, by_ms: int) -> None:
+        """Nobody is there for ``by_ms``: everything planned happens so much later, but letters travel on.
+
+        Letters due in the meantime find nobody.
+        """
+        self.now_ms += by_ms
+        kept = [
+            (at_ms if event.is_letter else at_ms + by_ms, number, event)
+            for at_ms, number, event in self._heap
+            if not event.is_letter or at_ms > self.now_ms
+        ]
+        heapify(kept)
+        self._heap = kept
+
+    def _push(self, event: Event) -> None:
+        self._planned += 1
+        heappush(self._heap, (event.at_ms, self._planned, event))
+
+
+class Trace:
+    """A digest of everything that happened, the last of it in words, and counts by kind."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.blake2b(digest_size=16)
+        self._latest: deque[str] = deque(maxlen=REMEMBERED_EVENTS)
+        self.counts: Counter[str] = Counter()
+
+    def note(self, now_ms: int, what: str) -> None:
+        """Take note of one event."""
+        line = f"{now_ms:>8} {what}"
+        self._latest.append(line)
+        self._digest.update(line.encode())
+
+    @property
+    def digest(self) -> str:
+        """Equal for two runs exactly if the same things happened at the same times in the same order."""
+        return self._digest.hexdigest()
+
+    @property
+    def latest(self) -> str:
+        """The last events, one a line."""
+        return "\n".join(self._latest)

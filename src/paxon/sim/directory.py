@@ -1,0 +1,214 @@
+"""A directory on a disk that forgets: what was not synced may be lost, kept, or torn when the power goes.
+
+Theory of operation: every file has the bytes that a reader sees and the bytes that are on the
+platter, and a list of the changes between the two.  A power cut lets any subset of the changed
+sectors reach the platter and forgets the rest; names survive up to some point in the order in
+which they changed, as a journaling file system has it.  The death of a process alone loses
+nothing that was written, but does not make it durable either.
+"""
+
+import errno
+from collections.abc import Callable
+from random import Random
+
+SECTOR_BYTES = 512
+"""What a disk writes whole or not at all."""
+
+
+class PowerCut(BaseException):
+    """The power goes in the middle of a file operation: no code of the member runs after this."""
+
+
+class _File:
+    """One file, whatever its name."""
+
+    __slots__ = ("changes", "durable", "seen")
+
+    def __init__(self) -> None:
+        self.seen = bytearray()
+        self.durable = b""
+        self.changes: list[tuple[int, bytes] | int] = []
+        """Writes as (offset, data), and new sizes, since the last sync."""
+
+
+class SimDirectory:
+    """Satisfies ``Directory``; outlives the lives of its member."""
+
+    def __init__(self, member: int, random: Random) -> None:
+        self._where = f"member-{member}"
+        self._random = random
+        self._files: dict[str, _File] = {}
+        self._durable_names: dict[str, _File] = {}
+        self._name_changes: list[dict[str, _File]] = []
+        """The names after each change since the last ``sync_directory``."""
+        self.is_full = False
+        """Whether the disk has no room: writes that need more fail."""
+        self.fails_sync = False
+        """Whether the next sync of a file fails for good."""
+        self.operations_left: int | None = None
+        """How many changes go through before the power is cut; ``None`` is any number."""
+
+    # --- what the simulator does to it ---
+
+    def power_cut(self) -> None:
+        """Forget what was not synced, or some of it."""
+        # Every file that has a name in either world takes its losses once, in the order of names.
+        files = {id(file): file for name in sorted(self._files) for file in (self._files[name],)}
+        files.update({id(file): file for name in sorted(self._durable_names) for file in (self._durable_names[name],)})
+        for file in files.values():
+            self._tear(file)
+            file.seen = bytearray(file.durable)
+        survived = self._random.randint(0, len(self._name_changes))
+        if survived:
+            self._durable_names = dict(self._name_changes[survived - 1])
+        self._name_changes.clear()
+        self._files = dict(self._durable_names)
+        self.operations_left = None
+
+    def _tear(self, file: _File) -> None:
+        platter = bytearray(file.durable)
+        for change in file.changes:
+            if isinstance(change, int):
+                if self._random.getrandbits(1):
+                    _resize(platter, change)
+                continue
+            offset, data = change
+            fate = self._random.randrange(4)
+            at = offset
+            while at < offset + len(data):
+                end = min(at - at % SECTOR_BYTES + SECTOR_BYTES, offset + len(data))
+                # A quarter of the writes survive whole and a quarter not at all; of the rest, any sectors.
+                if fate == 0 or (fate > 1 and self._random.getrandbits(1)):
+                    if len(platter) < end:
+                        _resize(platter, end)
+                    platter[at:end] = data[at - offset : end - offset]
+                at = end
+        file.durable = bytes(platter)
+        file.changes.clear()
+
+    # --- what the member does with it ---
+
+    @property
+    def where(self) -> str:
+        """See ``Directory``."""
+        return self._where
+
+    def lock(self) -> None:
+        """See ``Directory``.  There is one process at a time here."""
+
+    def names(self) -> list[str]:
+        """See ``Directory``."""
+        return sorted(self._files)
+
+    def create(self, name: str) -> None:
+        """See ``Directory``."""
+        if name in self._files:
+            raise FileExistsError(errno.EEXIST, "File exists", name)
+        self._need_room()
+        self._rename_all(lambda names: names.update({name: _File()}))
+
+    def read(self, name: str) -> bytes:
+        """See ``Directory``."""
+        return bytes(self._file(name).seen)
+
+    def pread(self, name: str, offset: int, size: int) -> bytes:
+        """See ``Directory``."""
+        return bytes(self._file(name).seen[offset : offset + size])
+
+    def pwrite(self, name: str, offset: int, data: bytes) -> None:
+        """See ``Directory``."""
+        self._count()
+        file = self._file(name)
+        if offset + len(data) > len(file.seen):
+            self._need_room()
+            _resize(file.seen, offset + len(data))
+        file.seen[offset : offset + len(data)] = data
+        file.changes.append((offset, bytes(data)))
+
+    def size(self, name: str) -> int:
+        """See ``Directory``."""
+        return len(self._file(name).seen)
+
+    def truncate(self, name: str, size: int) -> None:
+        """See ``Directory``."""
+        self._count()
+        file = self._file(name)
+        _resize(file.seen, size)
+        file.changes.append(size)
+
+    def preallocate(self, name: str, size: int) -> None:
+        """See ``Directory``."""
+        if size > len(self._file(name).seen):
+            self._need_room()
+            self.truncate(name, size)
+
+    def sync(self, name: str) -> None:
+        """See ``Directory``."""
+        self._count()
+        file = self._file(name)
+        if self.fails_sync:
+            self.fails_sync = False
+            # The kernel reports the error once and holds the pages for clean: readers still see
+            # them, a second sync succeeds without writing them, and the next power cut ends them.
+            seen = file.seen
+            self._tear(file)
+            file.seen = seen
+            raise OSError(errno.EIO, "Input/output error", name)
+        if file.changes:
+            file.durable = bytes(file.seen)
+            file.changes.clear()
+
+    def rename(self, old: str, new: str) -> None:
+        """See ``Directory``."""
+        file = self._file(old)
+
+        def change(names: dict[str, _File]) -> None:
+            del names[old]
+            names[new] = file
+
+        self._rename_all(change)
+
+    def remove(self, name: str) -> None:
+        """See ``Directory``."""
+        self._file(name)
+        self._rename_all(lambda names: names.__delitem__(name))
+
+    def release(self, name: str) -> None:
+        """See ``Directory``."""
+
+    def sync_directory(self) -> None:
+        """See ``Directory``."""
+        self._count()
+        self._durable_names = dict(self._files)
+        self._name_changes.clear()
+
+    def close(self) -> None:
+        """See ``Directory``."""
+
+    def _file(self, name: str) -> _File:
+        file = self._files.get(name)
+        if file is None:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", name)
+        return file
+
+    def _rename_all(self, change: Callable[[dict[str, _File]], None]) -> None:
+        self._count()
+        change(self._files)
+        self._name_changes.append(dict(self._files))
+
+    def _need_room(self) -> None:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def _count(self) -> None:
+        if self.operations_left is not None:
+            if self.operations_left == 0:
+                raise PowerCut
+            self.operations_left -= 1
+
+
+def _resize(content: bytearray, size: int) -> None:
+    if size < len(content):
+        del content[size:]
+    else:
+        content.extend(bytes(size - len(content)))

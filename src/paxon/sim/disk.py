@@ -1,0 +1,108 @@
+"""A ledger file whose syncs take virtual time, and may be cut short."""
+
+import errno
+from collections.abc import Callable, Sequence
+from random import Random
+
+from paxon.core.decree import Slot
+from paxon.core.ledger import Outcome, Record
+from paxon.errors import LedgerError, LedgerSyncFailed
+from paxon.sim.agenda import Agenda, Event, Life, Trace
+from paxon.sim.directory import PowerCut, SimDirectory
+from paxon.sim.oracle import Oracle
+from paxon.sim.plan import MachineFaults
+from paxon.storage.ledger_file import LedgerFile
+
+OPERATIONS_MAX = 8
+"""A crash during a sync lets fewer file operations than this through: a sync rarely needs more, so every stage is hit."""
+
+
+class SimDisk:
+    """Satisfies ``Disk``, for one life of one member."""
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        trace: Trace,
+        life: Life,
+        file: LedgerFile,
+        directory: SimDirectory,
+        oracle: Oracle,
+        random: Random,
+        faults: Callable[[], MachineFaults],
+    ) -> None:
+        self._agenda = agenda
+        self._trace = trace
+        self._life = life
+        self._file = file
+        self._directory = directory
+        self._oracle = oracle
+        self._random = random
+        self._faults = faults
+        self._queued: list[Record] = []
+        """Appended while a sync is under way: that sync need not cover them, so it does not."""
+        self.waits_for_hand = False
+        """Whether syncs complete only when somebody calls ``complete``."""
+        self._under_way: Event | None = None
+        self._synced: Callable[[int], None] | None = None
+        self._failed: Callable[[OSError], None] | None = None
+
+    @property
+    def is_syncing(self) -> bool:
+        """Whether a sync is under way."""
+        return self._synced is not None
+
+    def append(self, records: Sequence[Record]) -> None:
+        """See ``Disk``."""
+        self._queued.extend(records)
+        self._oracle.wrote(self._life.member, records)
+
+    def sync(self, synced: Callable[[int], None], failed: Callable[[OSError], None]) -> None:
+        """See ``Disk``."""
+        self._synced, self._failed = synced, failed
+        self._file.append(self._queued)
+        self._queued = []
+        if not self.waits_for_hand:
+            delay_ms = self._delay()
+            self._under_way = self._agenda.after(delay_ms, f"sync {self._life.member}", self.complete, self._life)
+
+    def complete(self) -> None:
+        """The sync under way reaches its end; its host hears of it in an event of its own."""
+        synced, failed = self._synced, self._failed
+        if synced is None or failed is None:
+            return
+        self._synced = self._failed = None
+        self._trace.counts["syncs"] += 1
+        try:
+            line = self._file.sync()
+        except (OSError, LedgerSyncFailed) as error:
+            reason = error if isinstance(error, OSError) else OSError(errno.EIO, str(error))
+            self._trace.counts["failed syncs"] += 1
+            self._agenda.after(0, f"sync of {self._life.member} failed", lambda: failed(reason), self._life)
+            return
+        self._oracle.synced(self._life.member, line)
+        self._agenda.after(0, f"synced {self._life.member} {line}", lambda: synced(line), self._life)
+
+    def crash(self) -> None:
+        """The process ends; a sync under way got through some of its file operations."""
+        if self._synced is None:
+            return
+        self._directory.operations_left = self._random.randrange(OPERATIONS_MAX)
+        try:
+            self._file.sync()
+        except (PowerCut, OSError, LedgerError):
+            pass
+        finally:
+            self._directory.operations_left = None
+
+    def recall(self, from_slot: Slot, bytes_max: int, found: Callable[[tuple[Outcome, ...]], None]) -> None:
+        """See ``Disk``."""
+        self._agenda.after(
+            self._delay(), f"recall {self._life.member}", lambda: found(self._file.recall(from_slot, bytes_max)), self._life
+        )
+
+    def _delay(self) -> int:
+        faults = self._faults()
+        if faults.slow_sync and self._random.random() < faults.slow_sync:
+            return self._random.randint(1, faults.slow_sync_ms)
+        return self._random.randint(*faults.sync_ms)

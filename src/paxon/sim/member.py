@@ -1,0 +1,166 @@
+"""One member in the simulator: a machine that stays, and the lives of the process on it."""
+
+from collections.abc import Callable
+from random import Random
+
+from paxon.core.decree import NodeId, Slot
+from paxon.core.invariants import named
+from paxon.core.ledger import Ledger, Record
+from paxon.core.roster import Rosters
+from paxon.core.timing import Timing
+from paxon.node.host import Host
+from paxon.node.letters import PeerMessage
+from paxon.node.settings import Limits
+from paxon.rsm.applier import Applier
+from paxon.rsm.machine import Context
+from paxon.sim.agenda import Agenda, Life, Trace
+from paxon.sim.clock import Quartz, SimClock
+from paxon.sim.directory import SimDirectory
+from paxon.sim.disk import SimDisk
+from paxon.sim.machine import Registers
+from paxon.sim.network import Network
+from paxon.sim.oracle import Oracle
+from paxon.sim.plan import Plan
+from paxon.storage.identity import DataDirectory
+
+SEGMENT_BYTES = 32 * 1024
+"""Small, so that a run of seconds fills several."""
+
+RECALL_SLOTS = 40
+"""How many passed decrees stay in memory: few, so that members that were away are served from the file."""
+
+
+class ForgetfulLedger(Ledger):
+    """A ledger that keeps little in memory, so that the file is asked."""
+
+    def forget_what_the_file_keeps(self) -> None:
+        """See ``Ledger``."""
+        while self.passed_until - self.kept_from > RECALL_SLOTS:
+            del self.outcomes[self.kept_from]
+            self.kept_from = Slot(self.kept_from + 1)
+
+
+class WatchedRegisters(Registers):
+    """A machine that tells the oracle what it applies."""
+
+    def __init__(self, member: NodeId, oracle: Oracle) -> None:
+        super().__init__()
+        self._member = member
+        self._oracle = oracle
+
+    def apply(self, command: bytes, context: Context) -> bytes:
+        """See ``Registers``."""
+        try:
+            result = super().apply(command, context)
+        except ValueError:
+            self._oracle.applied(self._member, command, context, None, self.digest)
+            raise
+        self._oracle.applied(self._member, command, context, result, self.digest)
+        return result
+
+
+class SimTransport:
+    """Satisfies ``Transport``: what a member sends passes the oracle and enters the network."""
+
+    def __init__(self, life: Life, network: Network, oracle: Oracle) -> None:
+        self._life = life
+        self._network = network
+        self._oracle = oracle
+
+    def send(self, to: NodeId, message: PeerMessage, urgent: bool) -> None:
+        """See ``Transport``."""
+        self._oracle.sent(self._life.member, message)
+        self._network.send(self._life.member, to, message)
+
+
+class Member:
+    """One member.  ``life``, ``host`` and ``disk`` are those of the process now running, if one is."""
+
+    def __init__(self, number: NodeId, seed: int, plan: Plan) -> None:
+        self.number = number
+        self._plan = plan
+        self._random = Random(f"{seed}/member/{number}")
+        self._disk_random = Random(f"{seed}/disk/{number}")
+        self.directory = SimDirectory(number, self._disk_random)
+        clock = Random(f"{seed}/clock/{number}")
+        self.quartz = Quartz(clock, plan.machines.drift_ppm, plan.machines.skew_ms)
+        self.lives = 0
+        self.life: Life | None = None
+        self.host: Host | None = None
+        self.disk: SimDisk | None = None
+        self.doom: tuple[int, int] | None = None
+        """After how many more events of its own it crashes, and for how long."""
+        self.down_until_ms = 0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its process runs."""
+        return self.host is not None
+
+    def boot(
+        self,
+        agenda: Agenda,
+        trace: Trace,
+        oracle: Oracle,
+        network: Network,
+        rosters: Rosters,
+        plan: Callable[[], Plan],
+        fatal: Callable[[Exception], None],
+    ) -> None:
+        """Start a process on what the disk has."""
+        self.lives += 1
+        life = Life(self.number, self.lives)
+        data = DataDirectory.open(self.directory, "sim", f"m{self.number}", self.number, f"storage-{self.number}")
+        file = data.ledger(SEGMENT_BYTES)
+        records: list[Record] = []
+        file.replay(records.append)
+        oracle.replayed(self.number, life.number, records)
+        ledger = ForgetfulLedger()
+        applier = Applier(WatchedRegisters(self.number, oracle))
+        for record in records:
+            before = ledger.passed_until
+            ledger.write(record)
+            for passed in range(before, ledger.passed_until):
+                applier.apply(Slot(passed), ledger.outcomes[Slot(passed)])
+        ledger.forget_what_the_file_keeps()
+        clock = SimClock(agenda, life, self.quartz, self._random)
+        self.disk = SimDisk(
+            agenda, trace, life, file, self.directory, oracle, self._disk_random, lambda: plan().machines
+        )
+        self.host = Host(
+            self.number,
+            rosters,
+            ledger,
+            applier,
+            clock,
+            self.disk,
+            SimTransport(life, network, oracle),
+            Limits(pipeline_depth=self._plan.pipeline_depth, decree_bytes_max=self._plan.decree_bytes_max),
+            Timing(),
+            life.number,
+            fatal,
+            lambda leader: trace.note(agenda.now_ms, f"leader at {self.number}: {leader and named(leader)}"),
+        )
+        self.life = life
+        self.host.start()
+
+    def crash(self, power_cut: bool) -> None:
+        """End the process; with a power cut, the disk forgets what was not synced."""
+        if self.life is not None:
+            self.life.alive = False
+        if self.disk is not None:
+            self.disk.crash()
+        if power_cut:
+            self.directory.power_cut()
+        self.life = self.host = self.disk = self.doom = None
+
+    def __str__(self) -> str:
+        if self.host is None:
+            return f"member {self.number}: down until {self.down_until_ms} ms, lives so far: {self.lives}"
+        legislator, ledger = self.host.legislator, self.host.legislator.ledger
+        return (
+            f"member {self.number}: {self.host.role} in life {self.lives}, president {legislator.president}, "
+            f"promised {ledger.next_ballot}, tried {ledger.last_tried}, passed until {ledger.passed_until}, "
+            f"applied until {self.host.applied_until}, votes in {sorted(ledger.votes)}, "
+            f"open requests {self.host.open_requests}, disk full {self.host.is_disk_full}, slip {legislator.slip}"
+        )

@@ -1,0 +1,126 @@
+"""A network that loses, doubles, delays and reorders letters, and delivers old ones again whenever it likes.
+
+Knows: who may reach whom at the moment, and every letter recently sent.  Does not know: what a letter means.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from random import Random
+from typing import get_args
+from zlib import crc32
+
+from msgspec import Struct
+
+from paxon.codec.messages import HOST_KINDS_FROM, MESSAGE_KINDS
+from paxon.codec.values import Vocabulary
+from paxon.core.decree import NodeId
+from paxon.node.letters import HostMessage, PeerMessage
+from paxon.sim.agenda import Agenda, Trace
+from paxon.sim.plan import HOUR_MS, MINUTE_MS, NetworkFaults
+
+POOL_LETTERS = 2_000
+"""How many letters are remembered for later replay, across crashes and restarts of either side."""
+
+VOCABULARY = Vocabulary(
+    {**MESSAGE_KINDS, **{HOST_KINDS_FROM + number: kind for number, kind in enumerate(get_args(HostMessage))}}
+)
+
+
+class Parcel(Struct):
+    """A letter on its way."""
+
+    sender: NodeId
+    to: NodeId
+    message: PeerMessage
+    body: tuple[int, bytes] | None
+    """The letter as bytes, if it travels as bytes."""
+
+    @property
+    def label(self) -> str:
+        """The letter for people, and for the trace."""
+        checksum = f" {crc32(self.body[1]):08x}" if self.body else ""
+        return f"{self.sender}>{self.to} {type(self.message).__name__}{checksum}"
+
+    def open(self) -> PeerMessage:
+        """What the receiver reads."""
+        return self.message if self.body is None else VOCABULARY.decode(*self.body)  # type: ignore[return-value]
+
+
+class Network:
+    """Carries parcels.  ``deliver`` is called when one arrives, whoever is then alive."""
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        trace: Trace,
+        random: Random,
+        faults: NetworkFaults,
+        deliver: Callable[[Parcel], None],
+        encode: bool,
+    ) -> None:
+        self._agenda = agenda
+        self._trace = trace
+        self._random = random
+        self.faults = faults
+        self._deliver = deliver
+        self._encode = encode
+        self.cut: set[tuple[NodeId, NodeId]] = set()
+        """Pairs of a sender and a receiver whose letters vanish."""
+        self._pool: deque[Parcel] = deque(maxlen=POOL_LETTERS)
+        self._detained: list[Parcel] = []
+        self.mailbox: list[Parcel] | None = None
+        """Where letters wait for a hand to deliver them; ``None`` when they travel by themselves."""
+
+    def send(self, sender: NodeId, to: NodeId, message: PeerMessage) -> None:
+        """Take a letter, and decide its fate."""
+        parcel = Parcel(sender, to, message, VOCABULARY.encode(message) if self._encode else None)
+        counts = self._trace.counts
+        counts["letters"] += 1
+        if self.mailbox is not None:
+            self.mailbox.append(parcel)
+            return
+        random, faults = self._random, self.faults
+        if faults.replay_every_ms or faults.detained:
+            self._pool.append(parcel)
+        if (sender, to) in self.cut or (faults.loss and random.random() < faults.loss):
+            counts["lost"] += 1
+            return
+        if faults.detained and random.random() < faults.detained:
+            counts["detained"] += 1
+            self._detained.append(parcel)
+            self._post(parcel, random.randint(MINUTE_MS, 2 * HOUR_MS))
+            return
+        self._post(parcel, self._delay())
+        if faults.duplicates and random.random() < faults.duplicates:
+            counts["doubled"] += 1
+            self._post(parcel, self._delay())
+
+    def replay(self) -> None:
+        """Deliver some old letter again."""
+        if self._pool:
+            self._trace.counts["replayed"] += 1
+            self._post(self._pool[self._random.randrange(len(self._pool))], self._delay())
+
+    def heal(self) -> None:
+        """No more faults; what was held back for hours comes now, after everything else."""
+        self.cut.clear()
+        self.faults = NetworkFaults()
+        detained, self._detained = self._detained, []
+        for parcel in detained:
+            self._post(parcel, self._random.randint(0, 1_000))
+
+    def _delay(self) -> int:
+        random, faults = self._random, self.faults
+        if faults.slow and random.random() < faults.slow:
+            return random.randint(0, faults.slow_ms)
+        return random.randint(*faults.delay_ms)
+
+    def _post(self, parcel: Parcel, delay_ms: int) -> None:
+        self._agenda.after(delay_ms, parcel.label, lambda: self.arrive(parcel)).is_letter = True
+
+    def arrive(self, parcel: Parcel) -> None:
+        """Hand a parcel over, unless the way is cut by now."""
+        if (parcel.sender, parcel.to) in self.cut:
+            self._trace.counts["lost"] += 1
+        else:
+            self._deliver(parcel)

@@ -1,0 +1,253 @@
+"""Watches everything and believes nobody: the appendix's invariants, the state machines, and what clients were told.
+
+Knows: every record, letter, application and answer, in the order they happened.  Changes
+nothing.  ``core.invariants`` judges ballots; this module tells it what became durable, and
+judges what users see: one sequence of commands, each acknowledged one in it once, no refused
+one, and no read that misses what came before it.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from paxon.core.decree import NO_BALLOT, NOOP, Ballot, NodeId, Slot
+from paxon.core.invariants import History
+from paxon.core.ledger import Ledger, Outcome, Passed, PromisedBallot, Record, Vote
+from paxon.core.messages import Message
+from paxon.core.roster import Rosters
+from paxon.core.slip import Polling, Slip, Trying
+from paxon.errors import check
+from paxon.node.letters import PeerMessage
+from paxon.rsm.machine import Context
+from paxon.sim.machine import Registers
+
+
+class Book:
+    """What the oracle knows of one member's disk and of what its present life did with it."""
+
+    def __init__(self) -> None:
+        self.durable = Ledger()
+        """What a crash right now would leave, at the least."""
+        self.written: list[Record] = []
+        """Every record in the file or on its way to it."""
+        self.life = 0
+        self.applied = 0
+        # What was already looked at of the slip, so that each thing is looked at once.
+        self.slip_ballot: Ballot = NO_BALLOT
+        self.promises_seen = 0
+        self.is_poll_seen = False
+        self.voters_seen: dict[Slot, int] = {}
+
+
+class Expected(Struct):
+    """One command of the one sequence."""
+
+    slot: Slot
+    command: bytes
+    now_ms: int
+    result: bytes | None
+    """``None`` if the machine raises."""
+    digest: bytes
+
+
+class Oracle:
+    """Every method raises ``InvariantViolation`` when what it is told should not be."""
+
+    def __init__(self, rosters: Rosters, members: Sequence[NodeId]) -> None:
+        self.history = History(rosters)
+        self.books = {member: Book() for member in members}
+        self._durable = {member: book.durable for member, book in self.books.items()}
+        self._machine = Registers()
+        self._now_ms = 0
+        self._sequence: list[Expected] = []
+        self._sequence_until: list[int] = [0]
+        """How many commands are in the slots up to each, by slot."""
+        self._submitted: dict[bytes, Slot] = {}
+        """Commands and the highest slot acknowledged when they were submitted."""
+        self._slots: dict[bytes, Slot] = {}
+        self._refused: set[bytes] = set()
+        self.acknowledged: dict[bytes, Slot] = {}
+        self._acknowledged_until = Slot(0)
+        self._read_until = Slot(0)
+
+    # --- disks ---
+
+    def replayed(self, member: NodeId, life: int, records: Sequence[Record]) -> None:
+        """A member came back and read ``records``: all that was durable, in order, and maybe some of what was not."""
+        book = self.books[member]
+        kept = len(records)
+        check(kept >= book.durable.line, f"member {member} reads back every record it knew to be durable")
+        check(book.written[:kept] == list(records), f"member {member} reads back the records it wrote, in order")
+        del book.written[kept:]
+        self.synced(member, kept)
+        self.history.restarted(member, book.durable)
+        book.life = life
+        book.applied = 0
+        book.slip_ballot = NO_BALLOT
+
+    def wrote(self, member: NodeId, records: Sequence[Record]) -> None:
+        """Records went to the file, not yet durable."""
+        book = self.books[member]
+        for record in records:
+            book.written.append(record)
+            match record:
+                case Outcome(slot=slot, decree=decree):
+                    self.history.outcome(member, slot, decree)
+                case Passed(slot=slot, ballot=ballot):
+                    conducted = self.history.ballots.get(slot, {}).get(ballot)
+                    check(conducted is not None, f"I1: a vote that passed in slot {slot} was cast in a real ballot")
+                    if conducted is not None:
+                        self.history.outcome(member, slot, conducted.decree)
+                case Vote() | PromisedBallot():
+                    pass
+                case _:
+                    check(record.ballot.owner == member, f"I2: member {member} tries only its own ballots")
+
+    def synced(self, member: NodeId, line: int) -> None:
+        """Everything through ``line`` is durable."""
+        book = self.books[member]
+        check(line <= len(book.written), f"member {member} has no more durable than it wrote")
+        for record in book.written[book.durable.line : line]:
+            book.durable.write(record)
+            if isinstance(record, Vote):
+                self.history.vote(member, record)
+        self._extend()
+
+    # --- letters and slips ---
+
+    def sent(self, sender: NodeId, message: PeerMessage) -> None:
+        """A letter left a member."""
+        if isinstance(message, Message):
+            book = self.books[sender]
+            self.history.letter(sender, book.life, message, book.durable)
+
+    def stepped(self, member: NodeId, slip: Slip) -> None:
+        """Something happened at ``member``: I2, I4 and I5 for what changed on its slip."""
+        if slip is None:
+            return
+        book, history = self.books[member], self.history
+        if slip.ballot != book.slip_ballot:
+            history.life(member, book.life, slip.ballot)
+            book.slip_ballot, book.promises_seen, book.is_poll_seen, book.voters_seen = slip.ballot, 0, False, {}
+        if isinstance(slip, Trying):
+            if len(slip.promises) != book.promises_seen:
+                book.promises_seen = len(slip.promises)
+                for responder, message in slip.promises.items():
+                    history.trying(slip.ballot, responder, message, self._durable)
+            return
+        self._stepped_polling(book, slip)
+
+    def _stepped_polling(self, book: Book, slip: Polling) -> None:
+        history = self.history
+        if not book.is_poll_seen:
+            book.is_poll_seen = True
+            for responder in sorted(slip.promised):
+                check(
+                    self._durable[responder].next_ballot >= slip.ballot,
+                    f"I4: member {responder} promised the ballot that it is counted for",
+                )
+            history.poll(slip.ballot, slip.promised)
+        for slot, open_ in slip.open.items():
+            voters = len(open_.voters)
+            if book.voters_seen.get(slot, -1) != voters:
+                book.voters_seen[slot] = voters
+                history.polling(slot, slip.ballot, open_.decree, open_.voters)
+
+    # --- the machines ---
+
+    def applied(self, member: NodeId, command: bytes, context: Context, result: bytes | None, digest: bytes) -> None:
+        """A member applied the next command of the one sequence."""
+        book = self.books[member]
+        check(book.applied < len(self._sequence), f"member {member} applies only what passed")
+        expected = self._sequence[book.applied]
+        check(
+            (command, context.slot, context.now_ms) == (expected.command, expected.slot, expected.now_ms),
+            f"member {member} applies what passed in slot {expected.slot}, in order and once",
+        )
+        check(
+            (result, digest) == (expected.result, expected.digest),
+            f"member {member} has the state that everybody has after slot {expected.slot}",
+        )
+        book.applied += 1
+
+    def applied_until(self, member: NodeId, slot: Slot) -> None:
+        """A member says that it applied every slot below ``slot``."""
+        check(slot <= self.history.passed_until, f"member {member} applied only passed slots")
+        check(
+            self.books[member].applied == self._sequence_until[slot - 1],
+            f"member {member} applied every command below slot {slot} and none above",
+        )
+
+    def _extend(self) -> None:
+        """Take the decrees that passed into the one sequence."""
+        while len(self._sequence_until) < self.history.passed_until:
+            slot = Slot(len(self._sequence_until))
+            decree = self.history.passed[slot]
+            if decree != NOOP:
+                self._now_ms = decree.stamp_ms
+            context = Context(slot, self._now_ms)
+            for command in decree.commands:
+                self._passed(slot, command)
+                try:
+                    result = self._machine.apply(command, context)
+                except ValueError:
+                    result = None
+                self._sequence.append(Expected(slot, command, self._now_ms, result, self._machine.digest))
+            self._sequence_until.append(len(self._sequence))
+
+    def _passed(self, slot: Slot, command: bytes) -> None:
+        check(command in self._submitted, f"S4: only what was proposed passes (slot {slot}, {command[:40]!r})")
+        check(command not in self._slots, f"a command passes at most once (slot {slot}, {command[:40]!r})")
+        check(command not in self._refused, f"a refused command does not pass (slot {slot}, {command[:40]!r})")
+        check(
+            slot > self._submitted[command],
+            f"S5: a command comes after all that were acknowledged before it began (slot {slot}, {command[:40]!r})",
+        )
+        self._slots[command] = slot
+
+    # --- clients ---
+
+    def submitted(self, command: bytes) -> None:
+        """A client submits a command that nobody submitted before."""
+        self._submitted[command] = self._acknowledged_until
+
+    def acknowledge(self, command: bytes, slot: Slot, result: bytes | None) -> None:
+        """A client is told that its command was applied, or failed in the machine (``None``)."""
+        check(self._slots.get(command) == slot, f"what is acknowledged in slot {slot} is there ({command[:40]!r})")
+        if command not in self.acknowledged:
+            expected = next(
+                expected
+                for expected in self._sequence[self._sequence_until[slot - 1] : self._sequence_until[slot]]
+                if expected.command == command
+            )
+            check(expected.result == result, f"the result of {command[:40]!r} is the one in slot {slot}")
+        self.acknowledged[command] = slot
+        self._acknowledged_until = max(self._acknowledged_until, slot)
+
+    def failed(self, command: bytes) -> None:
+        """A client is told that the machine raised on its command."""
+        slot = self._slots.get(command)
+        check(slot is not None, f"only a command that passed can fail in the machine ({command[:40]!r})")
+        if slot is not None:
+            self.acknowledge(command, slot, None)
+
+    def refused(self, command: bytes) -> None:
+        """A client is told that its command was not applied, and never will be."""
+        check(command not in self._slots, f"a refused command did not pass ({command[:40]!r})")
+        self._refused.add(command)
+
+    def read_floor(self) -> Slot:
+        """A read that begins now must have applied this slot: all that was acknowledged or read before."""
+        return max(self._acknowledged_until, self._read_until)
+
+    def read(self, member: NodeId, floor: Slot, applied_until: Slot) -> None:
+        """A linearizable read that began at ``floor`` was answered from the state below ``applied_until``."""
+        check(
+            applied_until > floor,
+            f"a read at member {member} sees slot {floor}, known to somebody before it began, not only {applied_until - 1}",
+        )
+        check(
+            self.books[member].applied >= self._sequence_until[applied_until - 1],
+            f"a read at member {member} is answered from a state that has come as far as it says",
+        )
+        self._read_until = max(self._read_until, Slot(applied_until - 1))

@@ -1,0 +1,214 @@
+"""Clients: they submit commands that nobody submitted before, read, repeat what was refused, and tell the oracle."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Protocol
+
+from paxon.core.decree import NodeId, Slot
+from paxon.errors import ApplyFailed, OutcomeUnknown, RequestError, check
+from paxon.node.ports import Reply
+from paxon.sim.agenda import Agenda, Trace
+from paxon.sim.machine import POISON
+from paxon.sim.oracle import Oracle
+
+ATTEMPTS_MAX = 12
+"""How often a client repeats a refused command before it gives up."""
+
+KEYS = 5
+"""Registers that the clients share: few, so that commands meet."""
+
+PADDING_BYTES_MAX = 3_000
+"""The largest commands are about this long: enough to fill segments and to split batches."""
+
+TIMEOUT_MS = (300, 8_000)
+
+
+class Submitted(Protocol):
+    """What a host says of a command."""
+
+    @property
+    def slot(self) -> Slot:
+        """Where it is."""
+
+    @property
+    def result(self) -> bytes:
+        """What the machine said."""
+
+
+class Parliament(Protocol):
+    """What clients may do."""
+
+    def submit(self, member: NodeId, command: bytes, reply: Reply, timeout_ms: int) -> bool:
+        """Give a command to a member; ``False`` if nobody is there."""
+
+    def read(self, member: NodeId, reply: Reply, timeout_ms: int) -> bool:
+        """Ask a member for a read barrier; ``False`` if nobody is there."""
+
+
+class Request:
+    """One attempt.  Satisfies ``Reply``."""
+
+    def __init__(self, workload: "Workload", member: NodeId, command: bytes | None, retry: Callable[[], None]) -> None:
+        self._workload = workload
+        self.member = member
+        self.command = command
+        """``None`` for a read."""
+        self.floor = workload.oracle.read_floor()
+        self._retry = retry
+        self.is_over = False
+
+    def set_result(self, result: object, /) -> None:
+        """See ``Reply``."""
+        self._finish()
+        self._workload.succeeded(self, result)
+
+    def set_exception(self, error: Exception, /) -> None:
+        """See ``Reply``."""
+        self._finish()
+        check(isinstance(error, RequestError), f"a request ends in a result or a RequestError, not in {error!r}")
+        self._workload.failed(self, error, self._retry)
+
+    def done(self) -> bool:
+        """Whether it has ended; an ``asyncio.Future`` has this too."""
+        return self.is_over
+
+    def lost(self) -> None:
+        """The member that had it crashed: its fate is unknown."""
+        self._finish()
+        self._workload.trace.counts["unknown"] += 1
+
+    def _finish(self) -> None:
+        check(not self.is_over, "a request is answered once")
+        self.is_over = True
+        self._workload.outstanding.pop(self, None)
+
+
+class Workload:
+    """All clients together.
+
+    ``outstanding`` are the attempts without an answer.
+    """
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        trace: Trace,
+        random: Random,
+        oracle: Oracle,
+        members: Sequence[NodeId],
+        parliament: Parliament,
+    ) -> None:
+        self._agenda = agenda
+        self.trace = trace
+        self._random = random
+        self.oracle = oracle
+        self._members = members
+        self._parliament = parliament
+        self.outstanding: dict[Request, None] = {}
+        self._commands = 0
+        self._every_ms = 0
+        self._reads = 0.0
+        self.waiting = 0
+        """Refused attempts that will be tried again."""
+        self.served: Counter[tuple[NodeId, str]] = Counter()
+        """Successes by member and kind, "read" or "write"."""
+
+    def start(self, every_ms: int, reads: float) -> None:
+        """Requests at random members, ``every_ms`` on average, until ``stop``."""
+        self._every_ms, self._reads = every_ms, reads
+        self._plan_next()
+
+    def stop(self) -> None:
+        """No new requests; refused ones are still repeated."""
+        self._every_ms = 0
+
+    def write_at(self, member: NodeId | None = None, attempt: int = 0) -> None:
+        """Submit a new command, at some member if none is named."""
+        if attempt > ATTEMPTS_MAX:
+            self.trace.counts["given up"] += 1
+            return
+        random = self._random
+        to = random.choice(self._members) if member is None else member
+        self._commands += 1
+        word = POISON if random.random() < 0.03 else b"put"
+        padding = b"." * random.choice((0, 0, 20, 200, random.randint(0, PADDING_BYTES_MAX)))
+        command = b"%s %d r%d %s" % (word, self._commands, random.randrange(KEYS), padding)
+
+        def retry() -> None:
+            # The same member again if one was named: each must prove that it can.
+            self.waiting -= 1
+            self.write_at(member, attempt + 1)
+
+        self.oracle.submitted(command)
+        self._start(Request(self, to, command, retry))
+
+    def read_at(self, member: NodeId | None = None, attempt: int = 0) -> None:
+        """Read, at some member if none is named."""
+        if attempt > ATTEMPTS_MAX:
+            self.trace.counts["given up"] += 1
+            return
+        to = self._random.choice(self._members) if member is None else member
+
+        def retry() -> None:
+            self.waiting -= 1
+            self.read_at(member, attempt + 1)
+
+        self._start(Request(self, to, None, retry))
+
+    def lost_member(self, member: NodeId) -> None:
+        """``member`` crashed with all the requests that it had."""
+        for request in [request for request in self.outstanding if request.member == member]:
+            request.lost()
+
+    def succeeded(self, request: Request, result: object) -> None:
+        """An attempt succeeded."""
+        if request.command is None:
+            check(isinstance(result, int), f"a read ends in a slot, not in {result!r}")
+            if isinstance(result, int):
+                self.oracle.read(request.member, request.floor, Slot(result))
+            self.trace.counts["reads"] += 1
+            self.served[request.member, "read"] += 1
+        else:
+            slot, value = getattr(result, "slot", None), getattr(result, "result", None)
+            check(isinstance(slot, int), f"a command ends in its slot and result, not in {result!r}")
+            self.oracle.acknowledge(request.command, Slot(slot or 0), value)
+            self.trace.counts["acknowledged"] += 1
+            self.served[request.member, "write"] += 1
+
+    def failed(self, request: Request, error: Exception, retry: Callable[[], None]) -> None:
+        """An attempt failed: repeat it if it certainly did nothing."""
+        if isinstance(error, ApplyFailed) and request.command is not None:
+            self.trace.counts["acknowledged"] += 1
+            self.served[request.member, "write"] += 1
+            self.oracle.failed(request.command)
+        elif isinstance(error, OutcomeUnknown) and request.command is not None:
+            self.trace.counts["unknown"] += 1
+        else:
+            self.trace.counts[f"refused: {getattr(error, 'code', '?')}"] += 1
+            if request.command is not None:
+                self.oracle.refused(request.command)
+            self.waiting += 1
+            self._agenda.after(self._random.randint(5, 400), "retry", retry)
+
+    def _start(self, request: Request) -> None:
+        timeout_ms = self._random.randint(*TIMEOUT_MS)
+        self.outstanding[request] = None
+        if request.command is None:
+            accepted = self._parliament.read(request.member, request, timeout_ms)
+        else:
+            accepted = self._parliament.submit(request.member, request.command, request, timeout_ms)
+        if not accepted:
+            self.outstanding.pop(request, None)
+
+    def _plan_next(self) -> None:
+        if self._every_ms:
+            self._agenda.after(self._random.randint(1, 2 * self._every_ms), "client", self._next)
+
+    def _next(self) -> None:
+        if self._every_ms:
+            if self._random.random() < self._reads:
+                self.read_at()
+            else:
+                self.write_at()
+            self._plan_next()

@@ -1,0 +1,291 @@
+"""One seed's run: a storm of faults with an oracle after every event, then calm, and then progress is owed.
+
+Theory of operation.  Every source of chance has a generator of its own, made from the seed:
+network, each disk, each clock, each member, clients, faults.  An agenda of events in virtual
+time is the only driver.  After each event of a member the oracle looks at what that event
+changed; anything that escapes is a ``Violation`` with the seed and the last events in it.
+
+After the storm all links heal, all members come back, letters that were held back for hours
+arrive, and then the parliament owes (section 1.2's progress condition): a leader, an end to
+every request, the same ledger and state everywhere, service at every member, and no further
+change of leader.
+"""
+
+from collections.abc import Callable
+from random import Random
+
+from msgspec import Struct, structs
+
+from paxon.core.decree import Ballot, NodeId
+from paxon.core.roster import Roster, Rosters
+from paxon.core.slip import Polling
+from paxon.errors import LedgerSyncFailed, RequestError, check
+from paxon.node.host import Host
+from paxon.node.ports import Reply
+from paxon.sim.agenda import Agenda, Life, Trace
+from paxon.sim.directory import PowerCut
+from paxon.sim.faults import Faults
+from paxon.sim.member import Member
+from paxon.sim.network import Network, Parcel
+from paxon.sim.oracle import Oracle
+from paxon.sim.plan import MachineFaults, NetworkFaults, Plan, plan_of
+from paxon.sim.progress import owe_progress
+from paxon.sim.workload import Workload
+
+STEP_MS = 50
+"""How far the agenda runs between two looks at whether the storm is over."""
+
+BOOT_CRASH = 0.1
+"""How often the power goes while a member starts, in a plan with crashes."""
+
+POWER_CUT = 0.5
+"""How often a crash is one of the machine and not of the process alone."""
+
+
+class Violation(Exception):
+    """Something happened that must not; the text has all that is needed to see it again."""
+
+
+class Report(Struct, frozen=True):
+    """What a run that went well was like."""
+
+    seed: int
+    plan: str
+    digest: str
+    counts: dict[str, int]
+    virtual_ms: int
+
+
+class World:
+    """A parliament and everything around it."""
+
+    def __init__(self, seed: int, plan: Plan | None = None) -> None:
+        self.seed = seed
+        self.plan = plan_of(seed) if plan is None else plan
+        self.agenda = Agenda()
+        self.trace = Trace()
+        self.rosters = Rosters(Roster(self.plan.quorums))
+        self.oracle = Oracle(self.rosters, self.plan.members)
+        self._random = Random(f"{seed}/world")
+        self.network = Network(
+            self.agenda, self.trace, Random(f"{seed}/network"), self.plan.network, self._deliver, self.plan.encode
+        )
+        self.members = {number: Member(number, seed, self.plan) for number in self.plan.members}
+        self.workload = Workload(
+            self.agenda, self.trace, Random(f"{seed}/workload"), self.oracle, self.plan.members, self
+        )
+        self.faults = Faults(
+            self.agenda, self.trace, Random(f"{seed}/faults"), self.plan, self.network, self
+        )
+        self.by_hand = False
+        """Whether letters and syncs wait for a test to move them."""
+        self._is_storm = True
+        self._fatal: tuple[NodeId, Exception] | None = None
+        self._last_ballot: Ballot | None = None
+
+    # --- the run ---
+
+    def run(self) -> Report:
+        """Storm, calm, and what is then owed.
+
+        Raises:
+            Violation: if anything is not as it should be.
+        """
+        try:
+            for number in self.plan.members:
+                self.boot(number)
+            self.faults.start()
+            self.workload.start(self.plan.request_every_ms, self.plan.reads)
+            self.agenda.after(self.plan.storm_ms, "calm", self._calm)
+            while self._is_storm:
+                self.step(self.agenda.now_ms + STEP_MS)
+            owe_progress(self)
+        except Exception as error:
+            raise self._violation(error) from error
+        return Report(
+            self.seed, self.plan.name, self.trace.digest, dict(sorted(self.trace.counts.items())), self.agenda.now_ms
+        )
+
+    def step(self, until_ms: int) -> bool:
+        """The next event, if there is one until then, and what the oracle thinks of it."""
+        event = self.agenda.pop(until_ms)
+        if event is None or event.action is None:
+            return False
+        self.trace.note(self.agenda.now_ms, event.label)
+        self.trace.counts["events"] += 1
+        event.action()
+        if event.life is not None:
+            self.look_at(event.life)
+        if self._fatal is not None:
+            self._bury(*self._fatal)
+        return True
+
+    def run_until(self, when_ms: int) -> None:
+        """All events until then."""
+        while self.step(when_ms):
+            pass
+
+    def look_at(self, life: Life) -> None:
+        """Compare what a member just did with what it may do."""
+        member = self.members[life.member]
+        host = member.host
+        if host is None or member.life is not life:
+            return
+        legislator = host.legislator
+        self.oracle.stepped(life.member, legislator.slip)
+        self.oracle.applied_until(life.member, host.applied_until)
+        written = len(self.oracle.books[life.member].written)
+        check(legislator.ledger.line == written, f"member {life.member} appends every record that its ledger has")
+        slip = legislator.slip
+        if isinstance(slip, Polling) and slip.ballot != self._last_ballot:
+            self._last_ballot = slip.ballot
+            self.trace.counts["elections"] += 1
+        if member.doom is not None:
+            events, down_ms = member.doom
+            member.doom = (events - 1, down_ms)
+            if events <= 1:
+                self.crash(life.member, down_ms)
+
+    # --- what clients do (Parliament) ---
+
+    def submit(self, member: NodeId, command: bytes, reply: Reply, timeout_ms: int) -> bool:
+        """See ``Parliament``."""
+        return self._request(member, lambda host: host.submit(command, reply, timeout_ms), reply)
+
+    def read(self, member: NodeId, reply: Reply, timeout_ms: int) -> bool:
+        """See ``Parliament``."""
+        return self._request(member, lambda host: host.read(reply, timeout_ms), reply)
+
+    def _request(self, number: NodeId, ask: Callable[[Host], None], reply: Reply) -> bool:
+        member = self.members[number]
+        if member.host is None or member.life is None or member.life.paused_until_ms > self.agenda.now_ms:
+            return False
+        life = member.life
+        try:
+            ask(member.host)
+        except RequestError as error:
+            reply.set_exception(error)
+        self.look_at(life)
+        return True
+
+    # --- what befalls members (Victims) ---
+
+    @property
+    def alive(self) -> list[NodeId]:
+        """See ``Victims``."""
+        return [member.number for member in self.members.values() if member.is_alive]
+
+    def boot(self, number: NodeId) -> None:
+        """Start a member, unless it runs or its disk has no room; sometimes the power goes again meanwhile."""
+        member = self.members[number]
+        if member.is_alive:
+            return
+        machines = self.plan.machines
+        if member.lives and machines.crash_every_ms and self._random.random() < BOOT_CRASH:
+            member.directory.operations_left = self._random.randrange(8)
+        try:
+            member.boot(
+                self.agenda, self.trace, self.oracle, self.network, self.rosters, lambda: self.plan, self._fail(number)
+            )
+        except PowerCut:
+            self.trace.counts["crashes at start"] += 1
+            member.directory.power_cut()
+            self._boot_later(number, 100)
+        except (OSError, LedgerSyncFailed):
+            # No room, or a sync that failed: what a supervisor does about it is to try again.
+            self._boot_later(number, 100)
+        finally:
+            member.directory.operations_left = None
+        if member.disk is not None:
+            member.disk.waits_for_hand = self.by_hand
+
+    def crash(self, member: NodeId, down_ms: int) -> None:
+        """See ``Victims``."""
+        self.trace.counts["crashes"] += 1
+        self.trace.note(self.agenda.now_ms, f"crash {member}")
+        self.members[member].crash(power_cut=self._random.random() < POWER_CUT)
+        self.workload.lost_member(member)
+        self._boot_later(member, down_ms)
+
+    def doom(self, member: NodeId, events: int, down_ms: int) -> None:
+        """See ``Victims``."""
+        self.members[member].doom = (events, down_ms)
+
+    def pause(self, member: NodeId, pause_ms: int) -> None:
+        """See ``Victims``."""
+        life = self.members[member].life
+        if life is not None:
+            life.paused_until_ms = self.agenda.now_ms + pause_ms
+
+    def hint(self, member: NodeId, peer: NodeId) -> None:
+        """See ``Victims``."""
+        life, host = self.members[member].life, self.members[member].host
+        if host is not None and life is not None:
+            self.agenda.after(self._random.randint(0, 50), f"hint {member} {peer}", lambda: host.link_lost(peer), life)
+
+    def fill_disk(self, member: NodeId, is_full: bool) -> None:
+        """See ``Victims``."""
+        self.members[member].directory.is_full = is_full
+
+    def fail_sync(self, member: NodeId) -> None:
+        """See ``Victims``."""
+        self.members[member].directory.fails_sync = True
+
+    def step_wall_clock(self, member: NodeId, by_ms: int) -> None:
+        """See ``Victims``."""
+        self.members[member].quartz.wall_error_ms += by_ms
+
+    def _boot_later(self, member: NodeId, down_ms: int) -> None:
+        self.members[member].down_until_ms = self.agenda.now_ms + down_ms
+        if not self.by_hand:
+            self.agenda.after(down_ms, f"boot {member}", lambda: self.boot(member))
+
+    def _fail(self, member: NodeId) -> Callable[[Exception], None]:
+        def fatal(error: Exception) -> None:
+            self._fatal = (member, error)
+
+        return fatal
+
+    def _bury(self, member: NodeId, error: Exception) -> None:
+        """A host gave up: rightly so if its disk failed, which is a crash like any other."""
+        self._fatal = None
+        if not isinstance(error, LedgerSyncFailed):
+            raise error
+        self.crash(member, self._random.randint(*self.plan.machines.down_ms))
+
+    def _deliver(self, parcel: Parcel) -> None:
+        member = self.members[parcel.to]
+        if member.host is None or member.life is None:
+            self.trace.counts["lost"] += 1
+            return
+        life = member.life
+        if life.paused_until_ms > self.agenda.now_ms:
+            self.agenda.at(life.paused_until_ms, parcel.label, lambda: self._deliver(parcel))
+            return
+        member.host.receive(parcel.sender, parcel.open())
+        self.look_at(life)
+
+    # --- the end ---
+
+    def _calm(self) -> None:
+        """The storm is over: everything heals, everybody is back."""
+        self._is_storm = False
+        self.faults.stop()
+        self.workload.stop()
+        self.network.heal()
+        self.plan = structs.replace(self.plan, network=NetworkFaults(), machines=MachineFaults())
+        for number, member in self.members.items():
+            member.doom = None
+            member.directory.is_full = member.directory.fails_sync = False
+            if member.life is not None:
+                member.life.paused_until_ms = 0
+            self.boot(number)
+
+    def _violation(self, error: Exception) -> Violation:
+        members = "\n".join(str(member) for member in self.members.values())
+        return Violation(
+            f"{error}\n"
+            f"seed {self.seed} ({self.plan.name}, {self.plan.quorums}) at {self.agenda.now_ms} ms of virtual time\n"
+            f"again: python -m paxon.sim {self.seed}\n"
+            f"the last events:\n{self.trace.latest}\n{members}"
+        )

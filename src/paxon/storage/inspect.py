@@ -1,0 +1,178 @@
+"""Looks at a ledger without being its member: for the operator, whatever state it is in.
+
+Knows: everything in the directory.  Takes no lock and changes nothing, so it may run beside the member; the last
+records of a running member may then look torn.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from paxon.core.decree import Ballot, Decree, Slot
+from paxon.core.ledger import Ledger, Outcome, Passed, Record, Vote
+from paxon.errors import InvariantViolation, LedgerCorrupt, LedgerError
+from paxon.storage.ballots import BALLOTS, Ballots, compare, decode_ballots
+from paxon.storage.directory import Directory
+from paxon.storage.identity import IDENTITY, PEERS, Identity, read_identity
+from paxon.storage.ledger_file import describe, record_of
+from paxon.storage.scan import Scan
+from paxon.storage.segment import Frame, segment_name
+from paxon.storage.twin import Twin
+
+
+class Line(Struct, frozen=True):
+    """One record of the ledger, and where it is."""
+
+    segment: str
+    offset: int
+    line: int
+    synced: int
+    """The last line that was durable when this one was written."""
+    kind: str
+    slot: Slot | None
+    ballot: Ballot | None
+    """The ballot of the record itself; for an outcome, the one in which its decree was first proposed."""
+    commands: int
+    command_bytes: int
+    stamp_ms: int | None
+
+    @property
+    def term(self) -> int | None:
+        """The ballot as one integer."""
+        return None if self.ballot is None else self.ballot.term
+
+
+class Report(Struct, frozen=True):
+    """What ``verify`` found."""
+
+    identity: Identity
+    segments: int
+    disk_bytes: int
+    records: int
+    passed_until: Slot
+    """Every slot below has passed, as far as the ledger could be read."""
+    promised: Ballot
+    tried: Ballot
+    torn_bytes: int
+    """What a crash left of the last write.  Harmless: it was never durable, and the member's next start removes it."""
+    unproven_records: int
+    """Good records at the end that nothing proves durable yet.  Damage to them would look like a torn tail."""
+    damage: str | None
+    """What is wrong, in one sentence; the member refuses to start with it."""
+    damage_file: str | None
+    damage_offset: int | None
+    damage_slot: Slot | None
+    """The slot of the last record before the damage."""
+    repairable: tuple[str, ...]
+    """Damage to one of two copies, which the member's next start repairs."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether the member can start."""
+        return self.damage is None
+
+
+def show(directory: Directory) -> Iterator[Line]:
+    """Every record that can be read, in order; ends at a torn tail.
+
+    Raises:
+        LedgerCorrupt: at the first damage, after the records ahead of it.
+        LedgerTooNew: if a newer release wrote the ledger.
+        ForeignIdentity: if a file of another member lies among the segments.
+    """
+    scan = Scan(directory, _owner(directory).storage)
+    slot: Slot | None = None
+    for frame in scan.frames():
+        record = record_of(frame, f"{directory.where}/{segment_name(scan.number)}")
+        shown = _line(segment_name(scan.number), frame, record)
+        slot = shown.slot or slot
+        yield shown
+    if scan.damage is not None:
+        raise LedgerCorrupt(describe(directory.where, scan.damage, slot))
+
+
+def verify(directory: Directory) -> Report:
+    """Read everything and replay it.
+
+    Raises:
+        LedgerCorrupt: if there is no identity to check against, or it is damaged.
+        LedgerTooNew: if a newer release wrote the ledger.
+    """
+    identity = _owner(directory)
+    repairable: list[str] = []
+    scan = Scan(directory, identity.storage)
+    ledger = Ledger()
+    slot: Slot | None = None
+    damage: str | None = None
+    file: str | None = None
+    offset: int | None = None
+    try:
+        for frame in scan.frames():
+            file, offset = segment_name(scan.number), frame.offset
+            record = record_of(frame, f"{directory.where}/{file}")
+            ledger.write(record)
+            ledger.forget_what_the_file_keeps()
+            slot = getattr(record, "slot", slot)
+        file = offset = None
+        if scan.damage is not None:
+            file, offset = scan.damage.file, scan.damage.offset
+            damage = describe(directory.where, scan.damage, slot)
+        else:
+            twin = Twin(directory, BALLOTS)
+            found = Ballots(ledger.next_ballot, ledger.last_tried, ledger.line)
+            compare(directory.where, found if scan.numbers else None, decode_ballots(directory.where, twin.read()))
+            for name in (IDENTITY, PEERS, BALLOTS):
+                repairable += Twin(directory, name).damage()
+    except InvariantViolation as error:
+        damage = f"line {ledger.line} contradicts what is before it: {error}"
+    except LedgerError as error:
+        damage = str(error)
+    return Report(
+        identity=identity,
+        segments=len(scan.numbers),
+        disk_bytes=sum(directory.size(segment_name(number)) for number in scan.numbers),
+        records=ledger.line,
+        passed_until=ledger.passed_until,
+        promised=ledger.next_ballot,
+        tried=ledger.last_tried,
+        torn_bytes=scan.torn.end - scan.torn.offset if scan.torn is not None else 0,
+        unproven_records=scan.line - scan.proven,
+        damage=damage,
+        damage_file=file,
+        damage_offset=offset,
+        damage_slot=slot if damage is not None else None,
+        repairable=tuple(repairable),
+    )
+
+
+def _owner(directory: Directory) -> Identity:
+    identity = read_identity(directory)
+    if identity is None:
+        raise LedgerCorrupt(f"{directory.where} is no member's data directory: it has no identity")
+    return identity
+
+
+def _line(segment: str, frame: Frame, record: Record) -> Line:
+    slot: Slot | None = None
+    decree: Decree | None = None
+    match record:
+        case Vote(slot=slot, ballot=ballot, decree=decree):
+            pass
+        case Outcome(slot=slot, decree=decree):
+            ballot = decree.ballot
+        case Passed(slot=slot, ballot=ballot):
+            pass
+        case _:
+            ballot = record.ballot
+    return Line(
+        segment=segment,
+        offset=frame.offset,
+        line=frame.line,
+        synced=frame.synced,
+        kind=type(record).__name__,
+        slot=slot,
+        ballot=ballot,
+        commands=0 if decree is None else len(decree.commands),
+        command_bytes=0 if decree is None else sum(map(len, decree.commands)),
+        stamp_ms=None if decree is None else decree.stamp_ms,
+    )
