@@ -5,14 +5,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from msgspec import Struct
 
 from paxon import errors
 from paxon.errors import NotLeader, OutcomeUnknown, Overloaded, ProtocolError, RequestError
+from paxon.node.proposals import Applied
 from paxon.node.service import (
     CLIENT_KINDS,
     ERRORS,
-    Applied,
     ClientService,
     Failure,
     Query,
@@ -27,11 +26,6 @@ from paxon.node.service import (
 from paxon.node.status import MemberStatus, Role
 
 STATUS = MemberStatus("n1", Role.LEADER, 65537, 7, 0, 4096, "0.1.0", 42, "127.0.0.1:7400", "n1", "127.0.0.1:7400")
-
-
-class Done(Struct, frozen=True):
-    slot: int
-    result: bytes
 
 
 class ScriptedNode:
@@ -50,7 +44,7 @@ class ScriptedNode:
 
     async def query(self, question: bytes, timeout_ms: int, linearizable: bool) -> Applied:
         if not linearizable:
-            return Done(1, b"stale " + question)
+            return Applied(1, b"stale " + question)
         return await self.submit(question, timeout_ms)
 
     def status(self) -> MemberStatus:
@@ -85,9 +79,9 @@ def test_replies_carry_the_number_of_their_request_in_any_order() -> None:
         service.on_request(caller, Submit(1, b"a", 100))
         service.on_request(caller, Submit(2, b"b", 100))
         service.on_request(caller, StatusRequest(3))
-        node.futures[1].set_result(Done(5, b"B"))
+        node.futures[1].set_result(Applied(5, b"B"))
         await settle()
-        node.futures[0].set_result(Done(6, b"A"))
+        node.futures[0].set_result(Applied(6, b"A"))
         await settle()
         assert caller.told == [StatusReply(3, STATUS), Result(2, 5, b"B"), Result(1, 6, b"A")]
 
@@ -127,7 +121,7 @@ def test_one_caller_cannot_open_requests_without_end() -> None:
         ]
         service.on_request(other := Replies(), Submit(0, b"a", 100))
         assert other.told == []
-        node.futures[0].set_result(Done(1, b""))
+        node.futures[0].set_result(Applied(1, b""))
         await settle()
         service.on_request(caller, Submit(5, b"a", 100))
         assert len(node.futures) == 5
@@ -169,7 +163,7 @@ def test_closing_forgets_the_queries_but_not_the_commands() -> None:
         await settle()
         assert query.cancelled()
         assert not command.done()
-        command.set_result(Done(1, b""))
+        command.set_result(Applied(1, b""))
         await settle()
 
     play(script)

@@ -145,6 +145,10 @@ class Parliament:
         """Have ``me`` leave office."""
         self._step(self.seats[me], lambda member: member.hand_over(self.now_ms))
 
+    def suspect(self, me: NodeId, peer: NodeId) -> None:
+        """Tell ``me`` that its link to ``peer`` broke."""
+        self._step(self.seats[me], lambda member: member.suspect(peer, self.now_ms))
+
     def stand(self, me: NodeId) -> Ballot:
         """Have ``me`` start a ballot at once, whatever it thinks of the president.  Returns the ballot."""
         member = self[me]
@@ -173,7 +177,8 @@ class Parliament:
         """Let time pass until ``happened``, and fail if it has not within the limit.  Returns when."""
         limit_ms = self.now_ms + within_ms
         while not happened():
-            assert self._agenda and self._agenda[0][0] <= limit_ms, f"not within {within_ms} ms"
+            assert self._agenda, "something is always planned"
+            assert self._agenda[0][0] <= limit_ms, f"not within {within_ms} ms"
             self._next()
         return self.now_ms
 

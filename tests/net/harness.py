@@ -65,10 +65,10 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], loop: str = "asyncio") -> T:
     return result
 
 
-async def eventually(predicate: Callable[[], object]) -> None:
-    """Return once ``predicate`` holds, for what tells nobody when it changes."""
+async def eventually(predicate: Callable[..., object], *given: object) -> None:
+    """Return once ``predicate(*given)`` holds, for what tells nobody when it changes."""
     async with asyncio.timeout(PATIENCE_S):
-        while not predicate():
+        while not predicate(*given):  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.002)
 
 
@@ -81,9 +81,9 @@ class Signal:
     def notify(self) -> None:
         self._changed.set()
 
-    async def until(self, predicate: Callable[[], object]) -> None:
+    async def until(self, predicate: Callable[..., object], *given: object) -> None:
         async with asyncio.timeout(PATIENCE_S):
-            while not predicate():
+            while not predicate(*given):
                 self._changed.clear()
                 await self._changed.wait()
 
@@ -230,7 +230,9 @@ class Relay:
         pipe = Pipe(writer, far_writer)
         self.pipes.append(pipe)
         with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(self._pump(pipe, reader, far_writer, True), self._pump(pipe, far_reader, writer, False))
+            await asyncio.gather(
+                self._pump(pipe, reader, far_writer, True), self._pump(pipe, far_reader, writer, False)
+            )
         pipe.cut()
         self.pipes.remove(pipe)
 
@@ -354,7 +356,7 @@ class Stranger:
         self.writer.transport.abort()
 
 
-def hello_of(member: Member, to: str, lane: str = "bulk", **changes: Any) -> Hello:
+def hello_of(member: Member, to: str, /, **changes: Any) -> Hello:
     """What ``member`` would say to ``to``, with some of it changed."""
     me = member.me
     fields: dict[str, Any] = {
@@ -364,7 +366,7 @@ def hello_of(member: Member, to: str, lane: str = "bulk", **changes: Any) -> Hel
         "node": me.node,
         "storage": me.storage,
         "endpoint": me.endpoint,
-        "lane": lane,
+        "lane": "bulk",
         "to_member": to,
     }
     return Hello(**{**fields, **changes})

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,11 +11,9 @@ from paxon.codec.frames import encode_frame
 from paxon.codec.values import Vocabulary
 from paxon.core.decree import NodeId
 from paxon.errors import ConfigurationError, InvariantViolation, ProtocolError
-from paxon.net.handshake import Goodbye, Hello, Welcome, welcome_from
+from paxon.net.handshake import Goodbye, Hello, Welcome
 from paxon.net.links import LinkTimings, PeerAddress
 from tests.net.harness import (
-    HASTY,
-    NAMES,
     PATIENCE_S,
     VOCABULARY,
     WIDER_VOCABULARY,
@@ -107,7 +106,7 @@ def test_a_broken_link_comes_back(loop: str) -> None:
             for attempt in range(3):
                 ups = members[1].links.statistics().links[0].times_up
                 members.relays[1, 2].cut()
-                await eventually(lambda ups=ups: members[1].links.statistics().links[0].times_up > ups)
+                await eventually(lambda ups: members[1].links.statistics().links[0].times_up > ups, ups)
                 await members[1].until_up()
                 members[1].send(2, attempt)
                 await members[2].hears(attempt)
@@ -143,49 +142,6 @@ def test_a_peer_that_dials_us_ends_our_waiting_for_the_next_retry(loop: str) -> 
             await members[1].until_up()
 
     run(main, loop)
-
-
-def test_retries_become_rarer_and_start_over_after_a_lasting_link(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def main() -> None:
-        waits: list[float] = []
-        timings = LinkTimings(retry_s_min=0.02, retry_s_max=0.5)
-        member = Member("ada", 1, {2: PeerAddress("ben", "127.0.0.1", 1)}, timings=timings)
-        link = member.links._outgoing[NodeId(2), "bulk"]
-        attempts = [link_ended for link_ended in ("FAILED",) * 8 + ("LASTED", "FAILED", "SHORT", "REFUSED", "FAILED")]
-
-        async def attempt() -> Any:
-            if not attempts:
-                link.is_stopping = True
-                return outcomes["FAILED"]
-            return outcomes[attempts.pop(0)]
-
-        async def rest(seconds: float) -> None:
-            waits.append(seconds)
-
-        outcomes = {one.name: one for one in type(await_outcome()).__mro__[0]}  # type: ignore[attr-defined]
-        monkeypatch.setattr(link, "_attempt", attempt)
-        monkeypatch.setattr(link, "_rest", rest)
-        await link._run()
-        half = [0.01, 0.02, 0.04, 0.08, 0.16, 0.25, 0.25, 0.25]
-        assert waits == pytest.approx([*half, 0.01, 0.01, 0.02, 2.5, 0.01, 0.02])
-
-    def await_outcome() -> Any:
-        from paxon.net.outgoing import _Attempt
-
-        return _Attempt.FAILED
-
-    run(main)
-
-
-def test_jitter_stays_between_half_and_all_of_the_wait() -> None:
-    async def main() -> None:
-        for draw, factor in ((0, 0.5), (2**31, 0.75), (2**32 - 1, 1.0)):
-            member = Member("ada", 1, {2: PeerAddress("ben", "127.0.0.1", 1)}, chance=lambda draw=draw: draw)
-            link = member.links._outgoing[NodeId(2), "bulk"]
-            assert link._back_off_s(1) == pytest.approx(factor * HASTY.retry_s_min)
-            assert link._back_off_s(10_000) == pytest.approx(factor * HASTY.retry_s_max)
-
-    run(main)
 
 
 # Lanes and queues.
@@ -234,7 +190,7 @@ def test_a_slow_peer_gets_the_newest(loop: str) -> None:
             assert heard == sorted(heard)
             assert len(heard) == sent - dropped
             assert heard[-8:] == list(range(1192, 1200))
-            assert sum(two != one + 1 for one, two in zip(heard, heard[1:], strict=False)) == 1
+            assert sum(two != one + 1 for one, two in pairwise(heard)) == 1
 
     run(main, loop)
 
@@ -274,7 +230,7 @@ def test_one_message_to_many_is_encoded_once() -> None:
                 for to in (2, 3):
                     members[1].links.send(NodeId(to), message, False)
             for node in (2, 3):
-                await members[node].signal.until(lambda node=node: members[node].numbers() == [1, 1])
+                await members[node].signal.until(lambda node: members[node].numbers() == [1, 1], node)
             # Equal messages are encoded each: telling that they are equal would cost as much.
             assert vocabulary.encoded == 2
 
@@ -301,7 +257,7 @@ def test_a_message_that_no_receiver_would_take_is_not_sent(caplog: pytest.LogCap
 async def established(member: Member, of: Member, lane: str = "bulk") -> Stranger:
     """A bare connection that ``member`` takes for ``of``."""
     stranger = await Stranger.dial(member.links.address)
-    stranger.say(hello_of(of, member.me.member, lane))
+    stranger.say(hello_of(of, member.me.member, lane=lane))
     assert isinstance(await stranger.hears(), Welcome)
     return stranger
 
@@ -338,7 +294,7 @@ def test_a_bad_frame_closes_its_link_and_nothing_else(loop: str, data: bytes, ca
             bulk.writer.write(data)
             await bulk.until_closed()
             bulk.close()
-            await ada.signal.until(lambda times=times: ada.lost == [2] * times)
+            await ada.signal.until(lambda times: ada.lost == [2] * times, times)
             assert ada.links.statistics().protocol_errors == times
         urgent.writer.write(note_frame(3))
         await ada.hears(3)
@@ -453,7 +409,7 @@ def test_who_does_not_fit_is_told_why_and_leaves_no_trace(
             assert goodbye.code == code
             await stranger.until_closed()
             stranger.close()
-            await eventually(lambda times=times: ada.links.statistics().links_refused == times)
+            await eventually(lambda times: ada.links.statistics().links_refused == times, times)
         assert ada.book.storages == {"ben": "ben-storage"}
         assert ada.links.endpoints() == {}
         assert ada.lost == []
@@ -498,27 +454,335 @@ def test_nobody_may_send_much_before_the_handshake(loop: str) -> None:
 
 
 class Impostor:
-    """Answers at a peer's address with whatever a test makes of the right welcome."""
+    """Answers at a peer's address with what a test gives it."""
 
-    def __init__(self, answer: Any) -> None:
+    def __init__(self, answer: Welcome | Goodbye | Hello) -> None:
         self.answer = answer
         self.heard: list[Hello] = []
-        self.frames_after = 0
+        self.spoke_on = False
 
-    async def start(self) -> tuple[str, int]:
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        host, port = self.server.sockets[0].getsockname()
-        return host, port
+    async def start(self, port: int = 0) -> PeerAddress:
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+        return PeerAddress("ben", *self.server.sockets[0].getsockname())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         stranger = Stranger(reader, writer)
         word = await stranger.hears()
-        if isinstance(word, Hello):
-            self.heard.append(word)
-            stranger.say(self.answer)
-            if await stranger.hears() is not None:
-                self.frames_after += 1
+        assert isinstance(word, Hello)
+        self.heard.append(word)
+        stranger.say(self.answer)
+        self.spoke_on |= bool(await reader.read(1))
         stranger.close()
 
 
-BEN = welcome_from(Member.__init__ and hello_identity()) if False else None  # type: ignore[name-defined]
+def welcome_of_ben(**changes: Any) -> Welcome:
+    fields: dict[str, Any] = {
+        "protocol": 1,
+        "cluster": "cluster",
+        "member": "ben",
+        "node": NodeId(2),
+        "storage": "ben-storage",
+        "endpoint": "ben.example:2379",
+    }
+    return Welcome(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("answer", "advice"),
+    [
+        (welcome_of_ben(protocol=2), "upgrade ada"),
+        (welcome_of_ben(cluster="another"), "correct the address"),
+        (welcome_of_ben(member="cyd", node=NodeId(3)), "wrong or swapped"),
+        (welcome_of_ben(node=NodeId(3)), "same list of members"),
+        (welcome_of_ben(storage="another"), "is known with storage"),
+        (Goodbye("storage", "your disk\nis new"), "your disk?is new"),
+    ],
+)
+def test_a_refused_dialler_says_so_once_and_keeps_knocking(
+    loop: str, answer: Welcome | Goodbye, advice: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        impostor = Impostor(answer)
+        ada = Member("ada", 1, {2: await impostor.start()})
+        ada.book.storages["ben"] = "ben-storage"
+        await ada.links.start()
+        await eventually(lambda: len(impostor.heard) >= 6)
+        assert not impostor.spoke_on
+        assert ada.up() == 0
+        assert ada.links.endpoints() == {}
+        assert ada.book.storages == {"ben": "ben-storage"}
+        assert ada.lost == []
+        ada.send(2, 1)
+        assert ada.links.statistics().messages_unsent == 1
+        await ada.links.close()
+        impostor.server.close()
+
+    run(main, loop)
+    refused = fields_of(caplog, "link refused")
+    assert len(refused) == 1
+    assert advice in refused[0]["reason"]
+
+
+def test_a_peer_that_was_refused_is_taken_once_it_is_right(loop: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        impostor = Impostor(welcome_of_ben(cluster="another"))
+        ada = Member("ada", 1, {2: await impostor.start()})
+        await ada.links.start()
+        for _ in range(2):
+            await eventually(lambda: fields_of(caplog, "link refused"))
+            impostor.answer = welcome_of_ben()
+            await ada.until_up()
+            # Both lanes are well, so a new refusal is news.
+            caplog.clear()
+            impostor.answer = welcome_of_ben(cluster="another")
+            for link in ada.links._outgoing.values():
+                assert link._framed is not None
+                link._framed.abort()
+        await eventually(lambda: fields_of(caplog, "link refused"))
+        await ada.links.close()
+        impostor.server.close()
+
+    run(main, loop)
+
+
+def test_a_peer_that_answers_with_nonsense_is_not_taken(loop: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        _, ben = alone()
+        impostor = Impostor(hello_of(ben, "ada"))
+        ada = Member("ada", 1, {2: await impostor.start()})
+        await ada.links.start()
+        await eventually(lambda: len(impostor.heard) >= 4)
+        await ada.links.close()
+        impostor.server.close()
+
+    run(main, loop)
+    assert len(fields_of(caplog, "peer not reached")) == 1
+
+
+def test_a_peer_that_goes_on_talking_is_cut_off(loop: str) -> None:
+    async def main() -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            stranger = Stranger(reader, writer)
+            await stranger.hears()
+            stranger.say(welcome_of_ben())
+            writer.write(note_frame(1))
+            await reader.read()
+            stranger.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        ada = Member("ada", 1, {2: PeerAddress("ben", host, port)}, timings=SLOW_TO_RETRY)
+        await ada.links.start()
+        await eventually(lambda: [link.times_up for link in ada.links.statistics().links] == [1, 1, 0, 0])
+        await eventually(lambda: ada.up() == 0)
+        assert ada.inbox == []
+        await ada.links.close()
+        server.close()
+
+    run(main, loop)
+
+
+def test_swapped_addresses_are_noticed_at_both_ends(loop: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with cluster(3) as members:
+            to_ben, to_cyd = members.relays[1, 2], members.relays[1, 3]
+            to_ben.target, to_cyd.target = to_cyd.target, to_ben.target
+            to_ben.cut()
+            to_cyd.cut()
+            await eventually(lambda: len(fields_of(caplog, "link refused")) >= 2)
+            await members[2].until_up(4)
+            await members[3].until_up(4)
+            await eventually(lambda: members[1].up() == 0)
+            for to in (2, 3):
+                members[1].send(to, 1)
+            assert members[2].numbers(sender=1) == members[3].numbers(sender=1) == []
+
+    run(main, loop)
+    assert any("wrong or swapped" in fields["reason"] for fields in fields_of(caplog, "link refused"))
+
+
+def test_two_members_of_different_clusters_do_not_mix(loop: str) -> None:
+    async def main() -> None:
+        async with cluster(2, are_started=False, each=lambda node: {"cluster": f"cluster {node}"}) as members:
+            for node in (1, 2):
+                await members.start(node)
+            for node in (1, 2):
+                await eventually(lambda node: members[node].links.statistics().links_refused > 0, node)
+            assert members[1].up() == members[2].up() == 0
+            assert members[1].book.storages == members[2].book.storages == {}
+
+    run(main, loop)
+
+
+def test_names_that_no_handshake_can_carry_are_refused_at_once() -> None:
+    async def main() -> None:
+        with pytest.raises(ConfigurationError, match="too long"):
+            Member("ada", 1, {2: PeerAddress("ben" * 2000, "127.0.0.1", 1)})
+        with pytest.raises(ConfigurationError, match="too long"):
+            Member("ada", 1, {}, cluster="c" * 5000)
+
+    run(main)
+
+
+# Introductions.
+
+
+def test_a_storage_is_introduced_before_its_member_is_accepted_either_way(loop: str) -> None:
+    async def main() -> None:
+        async with cluster(2) as members:
+            for node, other in ((1, "ben"), (2, "ada")):
+                assert members[node].book.storages == {other: f"{other}-storage"}
+                # Asked once although there are four links: what is known is not asked again.
+                assert members[node].book.calls == [(other, f"{other}-storage")]
+
+    run(main, loop)
+
+
+def test_a_member_whose_disk_was_lost_is_refused(loop: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with cluster(3) as members:
+            await members[2].links.wait_introduced(False)
+            await members.restart(2, storage="an empty disk")
+            waiting = asyncio.ensure_future(members[2].links.wait_introduced(False))
+            for node in (1, 3):
+                await eventually(lambda node: members[node].links.statistics().links_refused > 2, node)
+            assert members[2].up() == 0
+            assert not waiting.done()
+            # Nor do the others send to it, whoever dials.
+            await eventually(lambda: members[1].up() == members[3].up() == 2)
+            waiting.cancel()
+
+    run(main, loop)
+    assert any("an empty disk" in fields["reason"] for fields in fields_of(caplog, "link refused"))
+
+
+@pytest.mark.parametrize(("size", "needed"), [(2, 1), (3, 2), (4, 2), (5, 3)])
+def test_a_new_storage_waits_for_a_strict_majority_of_the_others(size: int, needed: int) -> None:
+    async def main() -> None:
+        async with cluster(size, are_started=False) as members:
+            await members.start(1)
+            waiting = asyncio.ensure_future(members[1].links.wait_introduced(False))
+            await members[1].links.wait_introduced(True)
+            for already in range(needed):
+                assert not waiting.done()
+                assert 2 * already <= size - 1
+                await members.start(already + 2)
+                await members[1].until_up(2 * (already + 1))
+            await asyncio.wait_for(waiting, PATIENCE_S)
+
+    run(main)
+
+
+def test_alone_nobody_can_vouch_and_nothing_is_waited_for() -> None:
+    async def main() -> None:
+        async with cluster(1) as members:
+            await members[1].links.wait_introduced(False)
+
+    run(main)
+
+
+def test_a_storage_that_cannot_be_recorded_refuses_for_the_time_being(loop: str) -> None:
+    async def main() -> None:
+        class FullDisk(Book):
+            is_full = True
+
+            def introduce(self, member: str, storage: str) -> None:
+                if self.is_full:
+                    raise OSError(28, "No space left on device")
+                super().introduce(member, storage)
+
+        book = FullDisk()
+        async with cluster(2, are_started=False, each=lambda node: {"book": book} if node == 1 else {}) as members:
+            for node in (1, 2):
+                await members.start(node)
+            await eventually(lambda: members[1].links.statistics().links_refused > 1)
+            assert members[1].up() == members[1].up("in") == 0
+            book.is_full = False
+            await members[1].until_up()
+            await members[2].until_up()
+
+    run(main, loop)
+
+
+# Starting and stopping.
+
+
+def test_an_address_in_use_is_a_clear_error(loop: str) -> None:
+    async def main() -> None:
+        ada, _ = alone()
+        await ada.links.start()
+        second = Member("ada", 1, {}, listen=ada.links.address)
+        host, port = ada.links.address
+        with pytest.raises(ConfigurationError, match=rf"address {host}:{port} is in use"):
+            await second.links.start()
+        await second.links.close()
+        await ada.links.close()
+        # And it is free again at once.
+        third = Member("ada", 1, {}, listen=(host, port))
+        await third.links.start()
+        await third.links.close()
+
+    run(main, loop)
+
+
+def test_what_was_sent_before_closing_arrives(loop: str) -> None:
+    async def main() -> None:
+        async with cluster(2) as members:
+            for number in range(100):
+                members[1].send(2, number)
+            await members[1].links.close()
+            await members[2].hears(99)
+            await members[1].links.close()
+
+    run(main, loop)
+
+
+def test_closing_does_not_wait_for_a_peer_that_does_not_read(loop: str) -> None:
+    async def main() -> None:
+        async with cluster(2) as members:
+            members.relays[1, 2].gates["bulk"].clear()
+            stalled_flood(members)
+            async with asyncio.timeout(PATIENCE_S):
+                await members[1].links.close()
+
+    run(main, loop)
+
+
+def test_closing_while_dialling_leaves_nothing_behind(loop: str) -> None:
+    async def main() -> None:
+        async with cluster(3, are_started=False) as members:
+            await members.start(1)
+            await members.start(2)
+            await members[1].links.close()
+            assert members[1].lost == []
+            never_started = Member("dov", 4, members.addresses(1))
+            await never_started.links.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not tasks
+
+    run(main, loop)
+
+
+def test_a_host_name_that_makes_no_sense_is_complained_of(loop: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        ada = Member("ada", 1, {2: PeerAddress("ben", "bad..name", 1), 3: PeerAddress("cyd", "127.0.0.1", 99999)})
+        await ada.links.start()
+        await eventually(lambda: len(fields_of(caplog, "peer not reached")) >= 2)
+        await ada.links.close()
+
+    run(main, loop)
+    assert {fields["peer"] for fields in fields_of(caplog, "peer not reached")} == {"ben", "cyd"}
+
+
+def test_a_dead_peer_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        relay = await Relay().start()
+        ada = Member("ada", 1, {2: relay.peer("ben")})
+        await ada.links.start()
+        await eventually(lambda: relay.accepted >= 10)
+        await ada.links.close()
+        await relay.close()
+
+    caplog.set_level(logging.INFO)
+    run(main)
+    assert 1 <= len(fields_of(caplog, "peer not reached")) <= 3

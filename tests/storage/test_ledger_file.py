@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from paxon.core.decree import Slot
-from paxon.core.ledger import Outcome, PromisedBallot, TriedBallot
+from paxon.core.ledger import Outcome, PromisedBallot, Record, TriedBallot
 from paxon.errors import InvariantViolation, LedgerCorrupt, LedgerSyncFailed
 from paxon.storage.segment import segment_name, segment_numbers
 from tests.storage.disk import FailNth, MemoryDirectory
@@ -77,7 +77,7 @@ def test_one_group_may_fill_several_segments() -> None:
 def test_a_record_larger_than_a_segment_gets_its_own() -> None:
     disk = MemoryDirectory()
     ledger_file, _, _ = opened(disk)
-    plan = [[vote(1, 3 * SEGMENT)], [passed(1), vote(2)], [passed(2)]]
+    plan: list[list[Record]] = [[vote(1, 3 * SEGMENT)], [passed(1), vote(2)], [passed(2)]]
     write(ledger_file, plan)
     assert disk.size(segment_name(2)) > 3 * SEGMENT
     reopened, replayed, _ = opened(disk.crash())
@@ -177,7 +177,7 @@ class TestBallots:
         write(ledger_file, [[PromisedBallot(SECOND)]])
         disk.put(segment_name(1), older)
         before = disk.copy()
-        with pytest.raises(LedgerCorrupt, match="lost synced records: it ends at line 3 with promised ballot 1.1"):
+        with pytest.raises(LedgerCorrupt, match=r"lost synced records: it ends at line 3 with promised ballot 1\.1"):
             opened(disk)
         assert {name: disk.read(name) for name in disk.names()} == {name: before.read(name) for name in before.names()}
 
@@ -187,7 +187,7 @@ class TestBallots:
         older = disk.read(segment_name(1))
         write(ledger_file, [[TriedBallot(FIRST)]])
         disk.put(segment_name(1), older)
-        with pytest.raises(LedgerCorrupt, match="tried ballot 0.0"):
+        with pytest.raises(LedgerCorrupt, match=r"tried ballot 0\.0"):
             opened(disk)
 
     def test_a_ledger_that_is_gone_is_refused(self) -> None:

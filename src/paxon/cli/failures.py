@@ -62,7 +62,7 @@ class PaxonGroup(click.Group):
 
 def write_bytes(value: bytes) -> None:
     """``value`` on stdout as it is; on a terminal also the end of the line, so that the prompt does not stick to it."""
-    stream = click.get_binary_stream("stdout")
+    stream = sys.stdout.buffer
     stream.write(value)
     if sys.stdout.isatty():
         stream.write(b"\n")

@@ -4,12 +4,13 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import click
 
 from paxon.cli.failures import REFUSED, write_bytes
-from paxon.cli.options import Argument, ConnectionOptions, connection_options
+from paxon.cli.options import ConnectionOptions, connection_options, read_bytes
 from paxon.client.client import Client
 from paxon.errors import OutcomeUnknown
 
@@ -17,21 +18,28 @@ AnswerT = TypeVar("AnswerT")
 
 
 @click.command()
-@click.argument("key", type=Argument())
-@click.argument("value", type=Argument(), required=False)
-@click.option("--file", type=click.File("rb"), help="Read the value from this file; - is standard input.")
+@click.argument("key", callback=read_bytes)
+@click.argument("value", callback=read_bytes, required=False)
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="Read the value from this file; - is standard input.",
+)
 @connection_options
-def put(connection: ConnectionOptions, key: bytes, value: bytes | None, file: click.utils.LazyFile | None) -> None:
+def put(connection: ConnectionOptions, key: bytes, value: bytes | None, file: Path | None) -> None:
     """Set KEY to VALUE, and say the key's version: how often it has been set since it was created."""
-    if (value is None) == (file is None):
+    if value is not None and file is None:
+        content = value
+    elif file is not None and value is None:
+        content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    else:
         raise click.UsageError("give either VALUE or --file")
-    content = value if value is not None else file.read() if file is not None else b""
     written = _write(connection, lambda client: client.put(key, content))
     click.echo(f"ok version={written.version}")
 
 
 @click.command()
-@click.argument("key", type=Argument())
+@click.argument("key", callback=read_bytes)
 @click.option("--stale", is_flag=True, help="Take what the member that answers has: faster, and possibly out of date.")
 @connection_options
 def get(connection: ConnectionOptions, key: bytes, stale: bool) -> None:
@@ -44,7 +52,7 @@ def get(connection: ConnectionOptions, key: bytes, stale: bool) -> None:
 
 
 @click.command("del")
-@click.argument("key", type=Argument())
+@click.argument("key", callback=read_bytes)
 @connection_options
 def delete(connection: ConnectionOptions, key: bytes) -> None:
     """Delete KEY."""
@@ -55,10 +63,10 @@ def delete(connection: ConnectionOptions, key: bytes) -> None:
 
 
 @click.command()
-@click.argument("key", type=Argument())
-@click.option("--expect", type=Argument(), help="Set the key only if this is its value.")
+@click.argument("key", callback=read_bytes)
+@click.option("--expect", callback=read_bytes, help="Set the key only if this is its value.")
 @click.option("--absent", is_flag=True, help="Set the key only if it has no value.")
-@click.argument("value", type=Argument())
+@click.argument("value", callback=read_bytes)
 @connection_options
 def cas(connection: ConnectionOptions, key: bytes, expect: bytes | None, absent: bool, value: bytes) -> None:
     """Set KEY to VALUE only if it is still as expected (compare and set)."""

@@ -35,7 +35,9 @@ def show(directory: Path, as_json: bool) -> None:
             click.echo(json.dumps({**msgspec.to_builtins(line), "term": line.term}))
         return
     layout = "{:<20} {:>9} {:>8}  {:<14} {:>8} {:>10} {:>8} {:>10}  {}"
-    click.echo(layout.format("SEGMENT", "OFFSET", "LINE", "KIND", "SLOT", "TERM", "COMMANDS", "BYTES", "STAMP").rstrip())
+    click.echo(
+        layout.format("SEGMENT", "OFFSET", "LINE", "KIND", "SLOT", "TERM", "COMMANDS", "BYTES", "STAMP").rstrip()
+    )
     for line in lines:
         click.echo(layout.format(*_cells(line)).rstrip())
 

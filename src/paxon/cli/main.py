@@ -1,5 +1,7 @@
 """The ``paxon`` command: the group that all commands belong to."""
 
+from typing import Any
+
 import click
 
 from paxon.cli.bench import bench
@@ -17,7 +19,7 @@ from paxon.version import __version__
 @click.group(cls=PaxonGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @global_connection_options
 @click.pass_context
-def cli(ctx: click.Context, **values: object) -> None:
+def cli(ctx: click.Context, /, **values: Any) -> None:
     """Paxon: a replicated key-value store on multi-decree Paxos.
 
     \b

@@ -4,7 +4,7 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import click
 from msgspec import Struct
@@ -19,35 +19,25 @@ DEFAULT_ENDPOINTS = "127.0.0.1:7400,127.0.0.1:7402,127.0.0.1:7404"
 
 DEFAULT_TIMEOUT_S = 5.0
 
-CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-class EndpointList(click.ParamType):
-    """``HOST:PORT,...``; anything else is a usage error."""
-
-    name = "HOST:PORT,..."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Address, ...]:
-        """Read the list; repeated endpoints count once."""
-        if isinstance(value, tuple):
-            return value
-        texts = [text.strip() for text in str(value).split(",")]
-        if not any(texts):
-            self.fail("give at least one HOST:PORT", param, ctx)
-        try:
-            return tuple(dict.fromkeys(Address.parse(text, what="endpoint") for text in texts))
-        except ConfigurationError as error:
-            self.fail(str(error), param, ctx)
+def read_endpoints(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[Address, ...] | None:
+    """``HOST:PORT,...`` as addresses; anything else is a usage error.  Repeated endpoints count once."""
+    if text is None:
+        return None
+    texts = [one.strip() for one in text.split(",")]
+    if not any(texts):
+        raise click.BadParameter("give at least one HOST:PORT", ctx, param)
+    try:
+        return tuple(dict.fromkeys(Address.parse(one, what="endpoint") for one in texts))
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
 
 
-class Argument(click.ParamType):
+def read_bytes(ctx: click.Context, param: click.Parameter, text: str | None) -> bytes | None:
     """A key or a value: the bytes of the argument exactly as the system passed them."""
-
-    name = "bytes"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
-        """Undo what Python did to the bytes."""
-        return value if isinstance(value, bytes) else os.fsencode(value)
+    return None if text is None else os.fsencode(text)
 
 
 _FLAGS = {"endpoints": "endpoints", "cert": "cert", "key": "key_file", "cacert": "cacert", "timeout_s": "timeout_s"}
@@ -87,7 +77,7 @@ class ConnectionOptions(Struct, frozen=True):
         return Client(self.endpoints, tls=tls, timeout=self.timeout_s)
 
 
-def _options(*, with_defaults: bool) -> list[Callable[[CommandT], CommandT]]:
+def _options(*, with_defaults: bool) -> Decorator:
     """The connection options.  Only the group has defaults and reads the environment, so that an option
     given before the command is not beaten by a default after it."""
 
@@ -95,10 +85,11 @@ def _options(*, with_defaults: bool) -> list[Callable[[CommandT], CommandT]]:
         return name if with_defaults else None
 
     file = click.Path(path_type=Path)
-    return [
+    options = [
         click.option(
             "--endpoints",
-            type=EndpointList(),
+            metavar="HOST:PORT,...",
+            callback=read_endpoints,
             envvar=environment("PAXON_ENDPOINTS"),
             default=DEFAULT_ENDPOINTS if with_defaults else None,
             help=f"Where members serve clients.  [env: PAXON_ENDPOINTS; default: {DEFAULT_ENDPOINTS}]",
@@ -129,16 +120,16 @@ def _options(*, with_defaults: bool) -> list[Callable[[CommandT], CommandT]]:
         ),
     ]
 
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
 
-def _decorate(command: CommandT, options: list[Callable[[CommandT], CommandT]]) -> CommandT:
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return decorate
 
 
-def global_connection_options(command: CommandT) -> CommandT:
-    """The connection options for the group itself."""
-    return _decorate(command, _options(with_defaults=True))
+global_connection_options = _options(with_defaults=True)
+"""The connection options for the group itself."""
 
 
 def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -152,4 +143,4 @@ def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
         outer = click.get_current_context().find_object(ConnectionOptions)
         return command(connection=ConnectionOptions.of_flags(values, outer), **values)
 
-    return _decorate(wrapped, _options(with_defaults=False))
+    return _options(with_defaults=False)(wrapped)

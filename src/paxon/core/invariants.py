@@ -27,24 +27,15 @@ from paxon.core.roster import Flexible, Majority, Roster, Rosters, Weighted
 from paxon.errors import check
 
 
-def are_promise_quorum(roster: Roster, present: Collection[NodeId]) -> bool:
-    """What ``Roster.is_promise_quorum`` should say, counted a second time so that no slip there goes unseen."""
+def are_quorum(roster: Roster, present: Collection[NodeId], *, of_votes: bool) -> bool:
+    """What ``Roster`` should say of ``present``, counted a second time so that no slip there goes unseen."""
     match roster.quorums:
         case Majority(members=members):
             return len(set(members).intersection(present)) > len(members) // 2
         case Weighted(weights=weights):
             return sum(weights[member] for member in set(present) & weights.keys()) * 2 > sum(weights.values())
-        case Flexible(members=members, promises=promises):
-            return len(set(members).intersection(present)) >= promises
-
-
-def are_vote_quorum(roster: Roster, present: Collection[NodeId]) -> bool:
-    """What ``Roster.is_vote_quorum`` should say, counted a second time."""
-    match roster.quorums:
-        case Flexible(members=members, votes=votes):
-            return len(set(members).intersection(present)) >= votes
-        case _:
-            return are_promise_quorum(roster, present)
+        case Flexible(members=members, promises=promises, votes=votes):
+            return len(set(members).intersection(present)) >= (votes if of_votes else promises)
 
 
 class Conducted(Struct):
@@ -81,10 +72,11 @@ class History:
         """The highest ``passed_until`` in a ``NextBallot`` of each ballot."""
         self._lives: dict[Ballot, int] = {}
         """Which life of the owner used the number."""
-        self._claimed: dict[Ballot, tuple[Slot, int]] = {}
-        """How far each ballot claimed its proposals passed, and how many of ``_begun`` are compared with it."""
+        self._compared: dict[Ballot, int] = {}
+        """How many of ``_begun`` their president said had passed, and rightly."""
         self._last_slot = Slot(0)
-        self._stamp_ms = 0
+        self._stamps: dict[Ballot, int] = {}
+        """The latest stamp among the passed decrees that each ballot first proposed."""
 
     def begin(self, slot: Slot, ballot: Ballot, decree: Decree) -> None:
         """The owner of ``ballot`` proposed ``decree``: B1, B3, and the Lemma of section 2.1.
@@ -93,16 +85,13 @@ class History:
         """
         conducted = self.ballots.setdefault(slot, {})
         if ballot in conducted:
-            check(conducted[ballot].decree == decree, f"B1: one decree in ballot {named(ballot)} of slot {slot}")
+            check(conducted[ballot].decree == decree, f"B1: one decree in {named(ballot)} of slot {slot}")
             return
         conducted[ballot] = Conducted(decree)
         self._begun.setdefault(ballot, []).append(slot)
         self._last_slot = max(self._last_slot, slot)
         if slot in self._passed_in and self._passed_in[slot] < ballot:
-            check(
-                self.passed[slot] == decree,
-                f"Lemma: a ballot after the one that passed slot {slot} proposes the same ({named(ballot)})",
-            )
+            check(self.passed[slot] == decree, f"Lemma: {named(ballot)} proposes what passed before it in slot {slot}")
         if ballot in self._responders:
             self._check_choice(slot, ballot)
 
@@ -127,7 +116,7 @@ class History:
         )
         cast.append(ballot)
         conducted.voters.add(member)
-        if are_vote_quorum(self._rosters.of(slot), conducted.voters):
+        if are_quorum(self._rosters.of(slot), conducted.voters, of_votes=True):
             self._pass(slot, ballot, conducted.decree)
 
     def outcome(self, member: NodeId, slot: Slot, decree: Decree) -> None:
@@ -140,7 +129,7 @@ class History:
         check(ballot.owner == member, f"I2: member {member} uses only its own ballots, not {named(ballot)}")
         check(
             self._lives.setdefault(ballot, life) == life,
-            f"I2: ballot {named(ballot)} is not used again by a later life of its owner",
+            f"I2: {named(ballot)} is not used again by a later life of its owner",
         )
 
     def letter(self, sender: NodeId, life: int, message: Message, durable: Ledger) -> None:
@@ -148,14 +137,14 @@ class History:
         match message:
             case NextBallot(ballot=ballot, passed_until=passed_until):
                 self.life(sender, life, ballot)
-                check(ballot <= durable.last_tried, f"I7: NextBallot {named(ballot)} is sent once its number is durable")
+                check(ballot <= durable.last_tried, f"I7: NextBallot leaves once {named(ballot)} is durably tried")
                 self._asked_from[ballot] = max(passed_until, self._asked_from.get(ballot, FIRST_SLOT))
                 self._check_claim(passed_until)
             case LastVote():
                 self.promise(sender, message, durable)
             case BeginBallot(ballot=ballot, slot=slot, decree=decree, passed_until=passed_until):
                 self.life(sender, life, ballot)
-                check(ballot <= durable.last_tried, f"I2: ballot {named(ballot)} is begun once its number is durable")
+                check(ballot <= durable.last_tried, f"I2: {named(ballot)} is begun once its number is durable")
                 self.begin(slot, ballot, decree)
                 self._check_own_claim(ballot, passed_until)
             case Voted(ballot=ballot, slot=slot):
@@ -181,10 +170,7 @@ class History:
     def promise(self, member: NodeId, message: LastVote, durable: Ledger) -> None:
         """I4 and I7 for ``LastVote``: the promise is durable, and it reports MaxVote(ballot, member) in every slot."""
         ballot = message.ballot
-        check(
-            durable.next_ballot >= ballot,
-            f"I7: member {member} promises {named(ballot)} once the promise is durable",
-        )
+        check(durable.next_ballot >= ballot, f"I7: member {member} promises {named(ballot)} once that is durable")
         self.promised[member] = max(ballot, self.promised.get(member, NO_BALLOT))
         self._check_claim(message.passed_until)
         reported = {vote.slot: vote for vote in message.votes}
@@ -214,7 +200,7 @@ class History:
     def polling(self, slot: Slot, ballot: Ballot, decree: Decree, voters: Collection[NodeId]) -> None:
         """I5: a slot under way has a promise quorum behind it, a ballot in B, and no voters but real ones."""
         check(
-            are_promise_quorum(self._rosters.of(slot), self._responders.get(ballot, ())),
+            are_quorum(self._rosters.of(slot), self._responders.get(ballot, ()), of_votes=False),
             f"I5: {named(ballot)} is begun in slot {slot} with a promise quorum of its roster",
         )
         self.begin(slot, ballot, decree)
@@ -263,33 +249,39 @@ class History:
                 f"Lemma: {named(later)} in slot {slot} proposes what passed in {named(ballot)}",
             )
         while self.passed_until in self.passed:
-            stamp_ms = self.passed[self.passed_until].stamp_ms
-            if self.passed[self.passed_until] != NOOP:
-                check(stamp_ms >= self._stamp_ms, f"3.3.3: stamps never run backwards (slot {self.passed_until})")
-                self._stamp_ms = stamp_ms
+            self._check_stamp(self.passed_until)
             self.passed_until = Slot(self.passed_until + 1)
+
+    def _check_stamp(self, slot: Slot) -> None:
+        """3.3.3: a decree's stamp is no lower than those of earlier slots that an earlier ballot, or its own, proposed.
+
+        Not than those of *all* earlier slots: a vote of an old ballot in a high slot may be found,
+        and passed, after a later president stamped a new decree into a lower one.
+        """
+        decree = self.passed[slot]
+        if decree == NOOP:
+            return
+        for ballot, stamp_ms in self._stamps.items():
+            check(
+                ballot > decree.ballot or stamp_ms <= decree.stamp_ms,
+                f"3.3.3: the stamp of slot {slot} is not below an earlier slot's of {named(ballot)}",
+            )
+        self._stamps[decree.ballot] = max(decree.stamp_ms, self._stamps.get(decree.ballot, 0))
 
     def _check_claim(self, passed_until: Slot) -> None:
         check(passed_until <= self.passed_until, f"I7: everything below {passed_until} passed, as a letter says")
 
     def _check_own_claim(self, ballot: Ballot, passed_until: Slot) -> None:
-        """A president says that its own proposals below ``passed_until`` passed: whoever voted for one writes it down."""
+        """A president says that what it proposed below ``passed_until`` passed: its voters take its word."""
         self._check_claim(passed_until)
-        if ballot == NO_BALLOT:
-            return
-        begun = self._begun.get(ballot, [])
-        claimed_until, compared = self._claimed.get(ballot, (FIRST_SLOT, 0))
-        if passed_until <= claimed_until and compared == len(begun):
-            return
-        claimed_until = max(claimed_until, passed_until)
-        while compared < len(begun) and begun[compared] < claimed_until:
-            slot = begun[compared]
+        begun, compared = self._begun.get(ballot, []), self._compared.get(ballot, 0)
+        while compared < len(begun) and begun[compared] < passed_until:
             check(
-                self.ballots[slot][ballot].decree == self.passed[slot],
-                f"I7: what {named(ballot)} proposed in slot {slot} passed, as its president says",
+                self.ballots[begun[compared]][ballot].decree == self.passed[begun[compared]],
+                f"I7: what {named(ballot)} proposed in slot {begun[compared]} passed, as its president says",
             )
             compared += 1
-        self._claimed[ballot] = (claimed_until, compared)
+            self._compared[ballot] = compared
 
 
 def highest_below(ballot: Ballot, ascending: Collection[Ballot]) -> Ballot | None:

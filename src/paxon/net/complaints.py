@@ -37,9 +37,7 @@ class Complaints:
         if len(self._open) >= self._limit:
             if not self._is_muted:
                 self._is_muted = True
-                logger.warning(
-                    "further complaints are counted, not logged", extra={"fields": {"last": event}}
-                )
+                logger.warning("further complaints are counted, not logged", extra={"fields": {"last": event}})
             return False
         self._open[complaint] = lane
         logger.warning(event, extra={"fields": {"peer": about, "reason": text}})

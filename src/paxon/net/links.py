@@ -30,6 +30,7 @@ from paxon.codec.values import Vocabulary
 from paxon.core.decree import NodeId
 from paxon.errors import ConfigurationError, ForeignIdentity, InvariantViolation, ProtocolError, check
 from paxon.net.addresses import written
+from paxon.net.back_off import LinkTimings
 from paxon.net.complaints import Complaints
 from paxon.net.framed import why_closed
 from paxon.net.handshake import (
@@ -47,7 +48,7 @@ from paxon.net.handshake import (
 )
 from paxon.net.incoming import Incoming, Refused
 from paxon.net.listener import Listener
-from paxon.net.outgoing import LinkTimings, Outgoing
+from paxon.net.outgoing import Outgoing
 from paxon.net.tls import TlsContexts, TlsFiles
 
 __all__ = ["FRAME_BYTES_MAX", "LinkStatus", "LinkTimings", "Links", "LinksStatistics", "LocalIdentity", "PeerAddress"]

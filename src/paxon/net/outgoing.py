@@ -4,7 +4,6 @@ Knows: one peer and one lane.  Does not know: the other links, or what the messa
 """
 
 import asyncio
-import enum
 import logging
 from collections.abc import Callable
 
@@ -13,6 +12,7 @@ from msgspec import Struct
 from paxon.core.decree import NodeId
 from paxon.errors import ProtocolError, check
 from paxon.net.addresses import written
+from paxon.net.back_off import BackOff, Ended, LinkTimings
 from paxon.net.complaints import Complaints
 from paxon.net.framed import Framed, why_closed
 from paxon.net.handshake import (
@@ -31,24 +31,6 @@ from paxon.net.handshake import (
 from paxon.net.tls import TlsContexts, certificate_names
 
 logger = logging.getLogger("paxon.net")
-
-CHANCE_LIMIT = 2**32
-"""A draw of chance is below this."""
-
-
-class LinkTimings(Struct, frozen=True):
-    """How patient links are.  Seconds."""
-
-    retry_s_min: float = 0.02
-    """The first retry comes about this soon: most breaks are restarts, and elections wait for links."""
-    retry_s_max: float = 2.0
-    """Retries become rarer up to this; a link that lasted so long counts as a success."""
-    refused_retry_s: float = 5.0
-    """How often to knock where we were refused: only an operator can change the answer."""
-    handshake_timeout_s: float = 5.0
-    """From the first packet to the welcome, TLS included."""
-    stall_timeout_s: float = 10.0
-    """A link that passes nothing on for so long is dropped and dialled again."""
 
 
 class Traffic(Struct, frozen=True):
@@ -71,15 +53,6 @@ class Traffic(Struct, frozen=True):
 
 class _Refused(Exception):
     """The two ends do not fit each other; the text says what to change."""
-
-
-class _Attempt(enum.Enum):
-    """How one attempt at a link ended."""
-
-    FAILED = "not reached, or broken off"
-    REFUSED = "one side would not have the other"
-    SHORT = "broke soon after it was up"
-    LASTED = "was up for a good while"
 
 
 class Outgoing:
@@ -112,7 +85,7 @@ class Outgoing:
         self._tls = tls
         self._timings = timings
         self._queue_bytes_max = queue_bytes_max
-        self._chance = chance
+        self._back_off = BackOff(timings, chance)
         self._introduce = introduce
         self._on_up = on_up
         self._on_lost = on_lost
@@ -170,18 +143,8 @@ class Outgoing:
             task.get_loop().call_exception_handler({"message": message, "exception": error, "task": task})
 
     async def _run(self) -> None:
-        failures = 0
         while not self.is_stopping:
-            match await self._attempt():
-                case _Attempt.LASTED:
-                    failures = 0
-                case _Attempt.SHORT | _Attempt.FAILED:
-                    failures += 1
-                case _Attempt.REFUSED:
-                    failures = 0
-                    await self._rest(self._jittered(self._timings.refused_retry_s))
-                    continue
-            await self._rest(self._back_off_s(failures))
+            await self._rest(self._back_off.wait_s(await self._attempt()))
 
     async def _rest(self, seconds: float) -> None:
         self._wake.clear()
@@ -191,16 +154,7 @@ class Outgoing:
         except TimeoutError:
             pass
 
-    def _back_off_s(self, failures: int) -> float:
-        # The exponent is bounded because a float is not: a peer may be away for a month.
-        doubled = self._timings.retry_s_min * 2.0 ** min(max(failures - 1, 0), 32)
-        return self._jittered(min(doubled, self._timings.retry_s_max))
-
-    def _jittered(self, seconds: float) -> float:
-        """Between half of ``seconds`` and all of it, so that members do not dial in step after a common failure."""
-        return seconds * (0.5 + 0.5 * self._chance() / CHANCE_LIMIT)
-
-    async def _attempt(self) -> _Attempt:
+    async def _attempt(self) -> Ended:
         """Dial, shake hands, and stay until the link breaks."""
         answer: asyncio.Future[tuple[int, bytes] | None] = asyncio.get_running_loop().create_future()
 
@@ -226,12 +180,12 @@ class Outgoing:
             return await self._stay(framed, welcome)
         except _Refused as refused:
             self._complaints.say("link refused", self._peer.member, str(refused), self.lane)
-            return _Attempt.REFUSED
+            return Ended.REFUSED
         except (OSError, ProtocolError, ValueError, OverflowError) as error:
             # The last two are what a host name or port that makes no sense raises.
             where = written(self._peer.host, self._peer.port)
             self._complaints.say("peer not reached", self._peer.member, f"{where}: {why_closed(error)}", self.lane)
-            return _Attempt.FAILED
+            return Ended.FAILED
         finally:
             framed.abort()
 
@@ -272,7 +226,7 @@ class Outgoing:
             case _:
                 raise ProtocolError("a peer that was dialled answers with a hello of its own")
 
-    async def _stay(self, framed: Framed, welcome: Welcome) -> _Attempt:
+    async def _stay(self, framed: Framed, welcome: Welcome) -> Ended:
         """Keep the link up until it breaks."""
         loop = asyncio.get_running_loop()
         up_since = loop.time()
@@ -296,4 +250,4 @@ class Outgoing:
             logger.info("link down", extra={"fields": fields})
             # Not called directly: an error of the host's is reported by the loop and does not end our dialling.
             loop.call_soon(self._on_lost)
-        return _Attempt.LASTED if loop.time() - up_since >= self._timings.retry_s_max else _Attempt.SHORT
+        return Ended.LASTED if loop.time() - up_since >= self._timings.retry_s_max else Ended.SHORT

@@ -27,6 +27,8 @@ class _Sent(Struct):
     pending: Pending
     ballot: Ballot
     sent_ms: int
+    is_cut_off: bool = False
+    """The link to the ballot's owner broke since."""
 
 
 class Outgoing:
@@ -77,13 +79,28 @@ class Outgoing:
                 sent.pending.fail(ERRORS.get(code, OutcomeUnknown)(text))
         return again
 
-    def on_tick(self, now_ms: int) -> None:
-        """Repeat what is not answered; give up what is past its deadline."""
+    def on_link_lost(self, peer: NodeId) -> None:
+        """The member that has some of our commands may be gone."""
+        for sent in self._sent.values():
+            if sent.ballot.owner == peer:
+                sent.is_cut_off = True
+
+    def on_tick(self, leader: Ballot | None, led_for_ms: int, now_ms: int) -> None:
+        """Repeat what is not answered; give up what is past its deadline or was left with a leader that is gone.
+
+        A leader that was only deposed learns what passed in its slots from its successor, ``leader``,
+        and then knows; so it gets a moment, unless the link to it broke.  A leader that died
+        takes the answer with it, and waiting for the deadline would help nobody.
+        """
         late: dict[Ballot, list[int]] = {}
         for number, sent in list(self._sent.items()):
+            is_superseded = leader is not None and leader > sent.ballot
             if sent.pending.deadline_ms <= now_ms or sent.pending.reply.done():
                 del self._sent[number]
                 sent.pending.fail(DeadlineExceeded("the leader did not answer in time; it may yet be applied"))
+            elif is_superseded and (sent.is_cut_off or led_for_ms >= 2 * self._retransmit_ms):
+                del self._sent[number]
+                sent.pending.fail(LeadershipLost("the leader that had the command is gone; it may have been applied"))
             elif now_ms - sent.sent_ms >= self._retransmit_ms:
                 sent.sent_ms = now_ms
                 late.setdefault(sent.ballot, []).append(number)

@@ -122,6 +122,8 @@ class Host:
         self._timer_at_ms = 0
         self._is_ticking = False
         self._known_leader: Ballot | None = None
+        self._led_since_ms = 0
+        """When we came to know ``_known_leader``."""
 
     # --- what others may look at ---
 
@@ -183,6 +185,7 @@ class Host:
     def link_lost(self, peer: NodeId) -> None:
         """The link to ``peer`` broke: it may be gone, or only the link."""
         if not self._is_dead:
+            self._outgoing.on_link_lost(peer)
             self._handle(lambda: self.legislator.suspect(peer, self._clock.monotonic_ms()))
 
     def submit(self, command: bytes, reply: Reply[Applied], timeout_ms: int) -> None:
@@ -426,7 +429,7 @@ class Host:
             return
         now_ms = self._clock.monotonic_ms()
         self._proposals.expire(now_ms)
-        self._outgoing.on_tick(now_ms)
+        self._outgoing.on_tick(self.leader, now_ms - self._led_since_ms, now_ms)
         self._readings.on_tick(self.leader, now_ms)
         if self.open_requests:
             self._start_ticking()
@@ -439,6 +442,7 @@ class Host:
         if leader == self._known_leader:
             return
         self._known_leader = leader
+        self._led_since_ms = self._clock.monotonic_ms()
         self._leader_changed(leader)
         if leader is None or leader.owner != self._me:
             # Commands that others forwarded to us, and that we have not begun, go back to them.

@@ -14,7 +14,7 @@ from paxon.sim.plan import MachineFaults
 from paxon.storage.ledger_file import LedgerFile
 
 OPERATIONS_MAX = 8
-"""A crash during a sync lets fewer file operations than this through: a sync rarely needs more, so every stage is hit."""
+"""A crash during a sync lets fewer file operations than this through: it rarely needs more, so every stage is hit."""
 
 
 class SimDisk:
@@ -83,6 +83,10 @@ class SimDisk:
         self._oracle.synced(self._life.member, line)
         self._agenda.after(0, f"synced {self._life.member} {line}", lambda: synced(line), self._life)
 
+    def abandon(self) -> None:
+        """The sync under way never begins to reach the disk."""
+        self._synced = self._failed = None
+
     def crash(self) -> None:
         """The process ends; a sync under way got through some of its file operations."""
         if self._synced is None:
@@ -97,9 +101,12 @@ class SimDisk:
 
     def recall(self, from_slot: Slot, bytes_max: int, found: Callable[[tuple[Outcome, ...]], None]) -> None:
         """See ``Disk``."""
-        self._agenda.after(
-            self._delay(), f"recall {self._life.member}", lambda: found(self._file.recall(from_slot, bytes_max)), self._life
-        )
+        self._trace.counts["recalls"] += 1
+
+        def read() -> None:
+            found(self._file.recall(from_slot, bytes_max))
+
+        self._agenda.after(self._delay(), f"recall {self._life.member}", read, self._life)
 
     def _delay(self) -> int:
         faults = self._faults()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from paxon.core.decree import NO_BALLOT, NOOP, Ballot, NodeId, Slot
+from paxon.core.decree import NO_BALLOT, Ballot, NodeId, Slot
 from paxon.core.invariants import History
 from paxon.core.ledger import Ledger, Outcome, Passed, PromisedBallot, Record, Vote
 from paxon.core.messages import Message
@@ -127,7 +127,7 @@ class Oracle:
             return
         book, history = self.books[member], self.history
         if slip.ballot != book.slip_ballot:
-            history.life(member, book.life, slip.ballot)
+            check(slip.ballot.owner == member, f"I2: member {member} tries only its own ballots")
             book.slip_ballot, book.promises_seen, book.is_poll_seen, book.voters_seen = slip.ballot, 0, False, {}
         if isinstance(slip, Trying):
             if len(slip.promises) != book.promises_seen:
@@ -135,9 +135,9 @@ class Oracle:
                 for responder, message in slip.promises.items():
                     history.trying(slip.ballot, responder, message, self._durable)
             return
-        self._stepped_polling(book, slip)
+        self._stepped_polling(member, book, slip)
 
-    def _stepped_polling(self, book: Book, slip: Polling) -> None:
+    def _stepped_polling(self, member: NodeId, book: Book, slip: Polling) -> None:
         history = self.history
         if not book.is_poll_seen:
             book.is_poll_seen = True
@@ -146,6 +146,7 @@ class Oracle:
                     self._durable[responder].next_ballot >= slip.ballot,
                     f"I4: member {responder} promised the ballot that it is counted for",
                 )
+            history.life(member, book.life, slip.ballot)
             history.poll(slip.ballot, slip.promised)
         for slot, open_ in slip.open.items():
             voters = len(open_.voters)
@@ -183,8 +184,8 @@ class Oracle:
         while len(self._sequence_until) < self.history.passed_until:
             slot = Slot(len(self._sequence_until))
             decree = self.history.passed[slot]
-            if decree != NOOP:
-                self._now_ms = decree.stamp_ms
+            # The decided time: stamps themselves may fall from slot to slot (core.invariants).
+            self._now_ms = max(self._now_ms, decree.stamp_ms)
             context = Context(slot, self._now_ms)
             for command in decree.commands:
                 self._passed(slot, command)
@@ -244,7 +245,7 @@ class Oracle:
         """A linearizable read that began at ``floor`` was answered from the state below ``applied_until``."""
         check(
             applied_until > floor,
-            f"a read at member {member} sees slot {floor}, known to somebody before it began, not only {applied_until - 1}",
+            f"a read at member {member} sees slot {floor}, known before it began, and not only {applied_until - 1}",
         )
         check(
             self.books[member].applied >= self._sequence_until[applied_until - 1],

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from paxon.sim.world import World
 
 SETTLE_MS = 20_000
-"""Everything that is owed is done this long after the last fault: tens of election timeouts, and every client's deadline."""
+"""All that is owed is done this long after the last fault: tens of election timeouts, and every client's deadline."""
 
 QUIET_MS = 3_000
 """For this long after that, five election timeouts, nothing changes any more."""
@@ -67,7 +67,8 @@ def unfinished(world: "World") -> str:
     workload, history = world.workload, world.oracle.history
     if workload.outstanding:
         request = next(iter(workload.outstanding))
-        return f"{len(workload.outstanding)} requests have no answer, {request.command!r:.40} at member {request.member} for one"
+        what = "a read" if request.command is None else f"{request.command[:40]!r}"
+        return f"{len(workload.outstanding)} requests have no answer, one of them {what} at member {request.member}"
     if workload.waiting:
         return f"{workload.waiting} refused requests are still to be repeated"
     down = [member.number for member in world.members.values() if member.host is None]

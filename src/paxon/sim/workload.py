@@ -8,6 +8,7 @@ from typing import Protocol
 from paxon.core.decree import NodeId, Slot
 from paxon.errors import ApplyFailed, OutcomeUnknown, RequestError, check
 from paxon.node.ports import Reply
+from paxon.node.proposals import Applied
 from paxon.sim.agenda import Agenda, Trace
 from paxon.sim.machine import POISON
 from paxon.sim.oracle import Oracle
@@ -24,30 +25,18 @@ PADDING_BYTES_MAX = 3_000
 TIMEOUT_MS = (300, 8_000)
 
 
-class Submitted(Protocol):
-    """What a host says of a command."""
-
-    @property
-    def slot(self) -> Slot:
-        """Where it is."""
-
-    @property
-    def result(self) -> bytes:
-        """What the machine said."""
-
-
 class Parliament(Protocol):
     """What clients may do."""
 
-    def submit(self, member: NodeId, command: bytes, reply: Reply, timeout_ms: int) -> bool:
+    def submit(self, member: NodeId, command: bytes, reply: Reply[Applied], timeout_ms: int) -> bool:
         """Give a command to a member; ``False`` if nobody is there."""
 
-    def read(self, member: NodeId, reply: Reply, timeout_ms: int) -> bool:
+    def read(self, member: NodeId, reply: Reply[int], timeout_ms: int) -> bool:
         """Ask a member for a read barrier; ``False`` if nobody is there."""
 
 
 class Request:
-    """One attempt.  Satisfies ``Reply``."""
+    """One attempt.  Satisfies ``Reply`` of either kind."""
 
     def __init__(self, workload: "Workload", member: NodeId, command: bytes | None, retry: Callable[[], None]) -> None:
         self._workload = workload
@@ -170,9 +159,9 @@ class Workload:
             self.trace.counts["reads"] += 1
             self.served[request.member, "read"] += 1
         else:
-            slot, value = getattr(result, "slot", None), getattr(result, "result", None)
-            check(isinstance(slot, int), f"a command ends in its slot and result, not in {result!r}")
-            self.oracle.acknowledge(request.command, Slot(slot or 0), value)
+            check(isinstance(result, Applied), f"a command ends in its slot and result, not in {result!r}")
+            if isinstance(result, Applied):
+                self.oracle.acknowledge(request.command, Slot(result.slot), result.result)
             self.trace.counts["acknowledged"] += 1
             self.served[request.member, "write"] += 1
 

@@ -22,6 +22,7 @@ from paxon.core.slip import Polling
 from paxon.errors import LedgerSyncFailed, RequestError, check
 from paxon.node.host import Host
 from paxon.node.ports import Reply
+from paxon.node.proposals import Applied
 from paxon.sim.agenda import Agenda, Life, Trace
 from paxon.sim.directory import PowerCut
 from paxon.sim.faults import Faults
@@ -74,9 +75,7 @@ class World:
         self.workload = Workload(
             self.agenda, self.trace, Random(f"{seed}/workload"), self.oracle, self.plan.members, self
         )
-        self.faults = Faults(
-            self.agenda, self.trace, Random(f"{seed}/faults"), self.plan, self.network, self
-        )
+        self.faults = Faults(self.agenda, self.trace, Random(f"{seed}/faults"), self.plan, self.network, self)
         self.by_hand = False
         """Whether letters and syncs wait for a test to move them."""
         self._is_storm = True
@@ -148,15 +147,15 @@ class World:
 
     # --- what clients do (Parliament) ---
 
-    def submit(self, member: NodeId, command: bytes, reply: Reply, timeout_ms: int) -> bool:
+    def submit(self, member: NodeId, command: bytes, reply: Reply[Applied], timeout_ms: int) -> bool:
         """See ``Parliament``."""
-        return self._request(member, lambda host: host.submit(command, reply, timeout_ms), reply)
+        return self._request(member, lambda host: host.submit(command, reply, timeout_ms), reply.set_exception)
 
-    def read(self, member: NodeId, reply: Reply, timeout_ms: int) -> bool:
+    def read(self, member: NodeId, reply: Reply[int], timeout_ms: int) -> bool:
         """See ``Parliament``."""
-        return self._request(member, lambda host: host.read(reply, timeout_ms), reply)
+        return self._request(member, lambda host: host.read(reply, timeout_ms), reply.set_exception)
 
-    def _request(self, number: NodeId, ask: Callable[[Host], None], reply: Reply) -> bool:
+    def _request(self, number: NodeId, ask: Callable[[Host], None], refuse: Callable[[Exception], None]) -> bool:
         member = self.members[number]
         if member.host is None or member.life is None or member.life.paused_until_ms > self.agenda.now_ms:
             return False
@@ -164,7 +163,7 @@ class World:
         try:
             ask(member.host)
         except RequestError as error:
-            reply.set_exception(error)
+            refuse(error)
         self.look_at(life)
         return True
 

@@ -248,6 +248,15 @@ class OsDirectory:
         return descriptor
 
 
+def create_afresh(directory: Directory, temporary: str) -> None:
+    """Create a temporary file, in place of one that an earlier attempt may have left behind."""
+    try:
+        directory.create(temporary)
+    except FileExistsError:
+        directory.remove(temporary)
+        directory.create(temporary)
+
+
 def put_in_place(directory: Directory, name: str, temporary: str) -> None:
     """Rename a finished and synced file to its name, and make the name durable.
 

@@ -10,14 +10,14 @@ from msgspec import Struct
 
 from paxon.core.decree import Ballot, Decree, Slot
 from paxon.core.ledger import Ledger, Outcome, Passed, Record, Vote
-from paxon.errors import InvariantViolation, LedgerCorrupt, LedgerError
+from paxon.errors import ForeignIdentity, InvariantViolation, LedgerCorrupt
 from paxon.storage.ballots import BALLOTS, Ballots, compare, decode_ballots
 from paxon.storage.directory import Directory
 from paxon.storage.identity import IDENTITY, PEERS, Identity, read_identity
-from paxon.storage.ledger_file import describe, record_of
-from paxon.storage.scan import Scan
+from paxon.storage.scan import Damage, Scan
 from paxon.storage.segment import Frame, segment_name
 from paxon.storage.twin import Twin
+from paxon.storage.window import record_of
 
 
 class Line(Struct, frozen=True):
@@ -58,11 +58,11 @@ class Report(Struct, frozen=True):
     unproven_records: int
     """Good records at the end that nothing proves durable yet.  Damage to them would look like a torn tail."""
     damage: str | None
-    """What is wrong, in one sentence; the member refuses to start with it."""
-    damage_file: str | None
-    damage_offset: int | None
-    damage_slot: Slot | None
-    """The slot of the last record before the damage."""
+    """Why the member refuses to start, in one sentence."""
+    damage_at: Damage | None
+    """Where the segments are damaged, if that is why."""
+    last_slot: Slot | None
+    """The slot of the last record that could be read."""
     repairable: tuple[str, ...]
     """Damage to one of two copies, which the member's next start repairs."""
 
@@ -88,7 +88,7 @@ def show(directory: Directory) -> Iterator[Line]:
         slot = shown.slot or slot
         yield shown
     if scan.damage is not None:
-        raise LedgerCorrupt(describe(directory.where, scan.damage, slot))
+        raise LedgerCorrupt(scan.damage.describe(directory.where, slot))
 
 
 def verify(directory: Directory) -> Report:
@@ -99,33 +99,31 @@ def verify(directory: Directory) -> Report:
         LedgerTooNew: if a newer release wrote the ledger.
     """
     identity = _owner(directory)
-    repairable: list[str] = []
     scan = Scan(directory, identity.storage)
     ledger = Ledger()
     slot: Slot | None = None
-    damage: str | None = None
-    file: str | None = None
-    offset: int | None = None
+    found_at: Damage | None = None
+    repairable: list[str] = []
+    proven = 0
     try:
-        for frame in scan.frames():
-            file, offset = segment_name(scan.number), frame.offset
-            record = record_of(frame, f"{directory.where}/{file}")
-            ledger.write(record)
+        kept = decode_ballots(directory.where, Twin(directory, BALLOTS).read())
+        for record, at in _records(directory, scan):
+            try:
+                ledger.write(record)
+            except InvariantViolation as error:
+                reason = f"the record contradicts what is before it: {error}"
+                found_at = Damage(segment_name(scan.number), at, ledger.line, reason)
+                break
             ledger.forget_what_the_file_keeps()
             slot = getattr(record, "slot", slot)
-        file = offset = None
-        if scan.damage is not None:
-            file, offset = scan.damage.file, scan.damage.offset
-            damage = describe(directory.where, scan.damage, slot)
-        else:
-            twin = Twin(directory, BALLOTS)
+        found_at = found_at or scan.damage
+        damage = found_at.describe(directory.where, slot) if found_at is not None else None
+        if found_at is None:
             found = Ballots(ledger.next_ballot, ledger.last_tried, ledger.line)
-            compare(directory.where, found if scan.numbers else None, decode_ballots(directory.where, twin.read()))
-            for name in (IDENTITY, PEERS, BALLOTS):
-                repairable += Twin(directory, name).damage()
-    except InvariantViolation as error:
-        damage = f"line {ledger.line} contradicts what is before it: {error}"
-    except LedgerError as error:
+            compare(directory.where, scan, found, kept)
+            proven = max(scan.proven, kept.line if kept is not None else 0)
+        repairable = [finding for name in (IDENTITY, PEERS, BALLOTS) for finding in Twin(directory, name).damage()]
+    except (LedgerCorrupt, ForeignIdentity) as error:
         damage = str(error)
     return Report(
         identity=identity,
@@ -136,13 +134,17 @@ def verify(directory: Directory) -> Report:
         promised=ledger.next_ballot,
         tried=ledger.last_tried,
         torn_bytes=scan.torn.end - scan.torn.offset if scan.torn is not None else 0,
-        unproven_records=scan.line - scan.proven,
+        unproven_records=scan.line - proven if damage is None else 0,
         damage=damage,
-        damage_file=file,
-        damage_offset=offset,
-        damage_slot=slot if damage is not None else None,
+        damage_at=found_at,
+        last_slot=slot,
         repairable=tuple(repairable),
     )
+
+
+def _records(directory: Directory, scan: Scan) -> Iterator[tuple[Record, int]]:
+    for frame in scan.frames():
+        yield record_of(frame, f"{directory.where}/{segment_name(scan.number)}"), frame.offset
 
 
 def _owner(directory: Directory) -> Identity:

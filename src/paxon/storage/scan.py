@@ -11,7 +11,7 @@ later segment exists, or a later record says that the line in question was durab
 torn tail.
 
 What cannot be told apart: damage in the last records that were synced, when nothing was written after them.  The
-ledger file narrows that down with the mark it writes when it closes or opens, and with the twin of its ballots.
+twin of the ballots narrows that down, as it keeps a line that was durable: see ``ballots.py``.
 """
 
 import errno
@@ -20,12 +20,12 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from paxon.core.decree import Slot
 from paxon.errors import LedgerCorrupt
 from paxon.storage.directory import Directory
 from paxon.storage.segment import (
     FRAME_BYTES,
     HEADER_BYTES_MAX,
-    NO_RECORD,
     Frame,
     candidates,
     decode_frame,
@@ -51,6 +51,14 @@ class Damage(Struct, frozen=True):
     """The first record that cannot be had."""
     reason: str
 
+    def describe(self, where: str, slot: Slot | None) -> str:
+        """The damage in one sentence, with the slot of the last record before it."""
+        after = f", after a record of slot {slot}" if slot is not None else ""
+        return (
+            f"durable bytes of the ledger are damaged: {where}/{self.file} at offset {self.offset}, "
+            f"line {self.line}{after}: {self.reason}"
+        )
+
 
 class Torn(Struct, frozen=True):
     """What a crash left of the last write: nothing in ``[offset, end)`` of the last segment was ever durable."""
@@ -69,7 +77,7 @@ class Scan:
         self.line = 0
         """The last good line."""
         self.proven = 0
-        """The last line that the ledger itself proves durable."""
+        """The last line that the segments prove durable."""
         self.number = 0
         """The segment being read; in the end the last one."""
         self.end = 0
@@ -146,27 +154,20 @@ class Scan:
             frame = decode_frame(data, at, wanted, checksum_seed, self.end)
             if frame is None or not self._follows(frame):
                 break
-            if frame.kind == NO_RECORD:
-                self.end = frame.end
-                continue
             yield frame
             self.end = frame.end
         self._judge_the_rest(name, size, last)
 
     def _follows(self, frame: Frame) -> bool:
-        """Whether ``frame`` is the next record, and what it proves."""
-        if frame.kind == NO_RECORD:
-            follows = frame.line == frame.synced == self.line
-        else:
-            follows = frame.line == self.line + 1 and frame.synced <= self.line
-        if follows:
-            self.proven = max(self.proven, frame.synced)
-            while self._unproven and self._unproven[0][0] <= self.proven:
-                self._unproven.popleft()
-            if frame.kind != NO_RECORD:
-                self.line = frame.line
-                self._unproven.append((frame.line, frame.offset))
-        return follows
+        """Whether ``frame`` is the next record; if so, note what it proves."""
+        if frame.line != self.line + 1 or frame.synced > self.line:
+            return False
+        self.line = frame.line
+        self.proven = max(self.proven, frame.synced)
+        self._unproven.append((frame.line, frame.offset))
+        while self._unproven[0][0] <= self.proven:
+            self._unproven.popleft()
+        return True
 
     def _judge_the_rest(self, name: str, size: int, last: bool) -> None:
         """Decide what the bytes from ``end`` on are: nothing, a torn tail, or damage."""

@@ -25,9 +25,6 @@ MARK = b"\xc1\xf5"
 """Begins every record, so that the next one is found behind a damaged one.  Neither byte occurs in UTF-8, and the
 first has no meaning in msgpack, so that commands rarely contain it."""
 
-NO_RECORD = 0
-"""The kind of a frame that carries no record and does not count as a line: it only says what is durable."""
-
 _MAGIC = b"PAXLEDG\n"
 _HEADER = Layout(">8sHQQB")
 _CHECKSUM = Layout(">I")
@@ -37,6 +34,9 @@ _LINE = Layout(">Q")
 
 FRAME_BYTES = _FRAME.size
 _UNCOVERED_BYTES = _FRAME.size - _COVERED.size
+_OFFSET_BITS = 40
+"""More than a segment of one record of ``RECORD_BYTES_MAX`` needs; what is left of 64 bits numbers the segments."""
+
 RECORD_BYTES_MAX = 0xFFFF_FFFF
 HEADER_BYTES_MAX = _HEADER.size + 255 + _CHECKSUM.size
 
@@ -52,6 +52,16 @@ def segment_numbers(names: list[str]) -> list[int]:
     """The numbers of the segments among ``names``, sorted."""
     matches = map(_NAME.fullmatch, names)
     return sorted(int(match[1]) for match in matches if match is not None)
+
+
+def position(number: int, offset: int) -> int:
+    """A place in the ledger as one integer, in the order of writing."""
+    return number << _OFFSET_BITS | offset
+
+
+def place(position: int) -> tuple[int, int]:
+    """The segment and the offset of a position."""
+    return position >> _OFFSET_BITS, position & ((1 << _OFFSET_BITS) - 1)
 
 
 def seed(storage: str, number: int) -> int:
@@ -153,6 +163,6 @@ def candidates(data: bytes, from_line: int) -> Iterator[tuple[int, int]]:
         if size is not None:
             _, _, _, _, line, synced = _FRAME.unpack_from(data, at)
             # A record lies behind its predecessors, each of which takes some room.
-            if from_line <= synced <= line <= from_line + at:
+            if from_line <= synced < line <= from_line + at:
                 yield at, size
         at = data.find(MARK, at + 1)

@@ -17,7 +17,7 @@ from struct import Struct as Layout
 from google_crc32c import extend
 
 from paxon.errors import LedgerCorrupt, LedgerTooNew
-from paxon.storage.directory import TEMPORARY, Directory, discard, put_in_place
+from paxon.storage.directory import TEMPORARY, Directory, create_afresh, discard, put_in_place
 
 VERSION = 1
 
@@ -120,7 +120,7 @@ class Twin:
         data += _CHECKSUM.pack(self._checksum(data))
         temporary = name + TEMPORARY
         try:
-            self._directory.create(temporary)
+            create_afresh(self._directory, temporary)
             self._directory.pwrite(temporary, 0, data)
             self._directory.sync(temporary)
             put_in_place(self._directory, name, temporary)

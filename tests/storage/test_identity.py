@@ -1,0 +1,139 @@
+"""A data directory knows whose it is, and whose storage its peers have."""
+
+import pytest
+
+from paxon.core.decree import NodeId
+from paxon.errors import ForeignIdentity, LedgerCorrupt, LedgerInUse, LedgerTooNew, WrongCluster
+from paxon.storage.identity import DataDirectory, Identity, read_identity
+from tests.storage.disk import MemoryDirectory
+
+
+def opened(disk: MemoryDirectory, storage: str = "s1") -> DataDirectory:
+    return DataDirectory.open(disk, "berlin", "anna", NodeId(3), storage)
+
+
+def test_an_empty_directory_becomes_the_members() -> None:
+    disk = MemoryDirectory()
+    assert read_identity(disk) is None
+    assert opened(disk).identity == Identity("berlin", "anna", NodeId(3), "s1")
+    again = disk.crash()
+    assert opened(again, "s2").identity.storage == "s1"
+    assert read_identity(again) == Identity("berlin", "anna", NodeId(3), "s1")
+
+
+@pytest.mark.parametrize("leftover", ["lock", "lost+found", "identity.tmp", "identity.copy.tmp"])
+def test_what_an_empty_directory_may_hold(leftover: str) -> None:
+    disk = MemoryDirectory()
+    disk.put(leftover, b"x")
+    assert opened(disk).identity.storage == "s1"
+    assert not [name for name in disk.names() if name.endswith(".tmp")]
+
+
+@pytest.mark.parametrize("name", ["ledger-0000000000000001.seg", "ballots", "passwd", "passwd.tmp"])
+def test_a_directory_that_is_not_empty_and_nobodys_is_refused_and_left_alone(name: str) -> None:
+    disk = MemoryDirectory()
+    disk.put(name, b"x")
+    with pytest.raises(ForeignIdentity, match="data is not empty and says of no member.*name an empty directory"):
+        opened(disk)
+    assert disk.names() == [name]
+    disk.lock()
+
+
+def test_another_cluster_is_refused() -> None:
+    disk = MemoryDirectory()
+    opened(disk).close()
+    with pytest.raises(WrongCluster, match="data belongs to cluster berlin, not to paris: name"):
+        DataDirectory.open(disk, "paris", "anna", NodeId(3), "s1")
+
+
+def test_another_member_is_refused() -> None:
+    disk = MemoryDirectory()
+    opened(disk).close()
+    with pytest.raises(ForeignIdentity, match="data belongs to member anna, not to bert: name"):
+        DataDirectory.open(disk, "berlin", "bert", NodeId(3), "s1")
+    with pytest.raises(ForeignIdentity, match="under the id 3, not 4: correct"):
+        DataDirectory.open(disk, "berlin", "anna", NodeId(4), "s1")
+    assert opened(disk).identity.storage == "s1", "a refusal gives the lock back"
+
+
+def test_one_process_at_a_time() -> None:
+    disk = MemoryDirectory()
+    data = opened(disk)
+    with pytest.raises(LedgerInUse):
+        opened(disk)
+    data.close()
+    opened(disk)
+
+
+def test_introduced_is_durable() -> None:
+    disk = MemoryDirectory()
+    data = opened(disk)
+    assert not data.introduced
+    data.mark_introduced()
+    data.mark_introduced()
+    assert data.introduced
+    assert opened(disk.crash()).introduced
+
+
+def test_peers_are_remembered_from_the_first_meeting_on() -> None:
+    disk = MemoryDirectory()
+    data = opened(disk)
+    data.introduce("bert", "s7")
+    data.introduce("bert", "s7")
+    data.introduce("cleo", "s8")
+    data = opened(disk.crash())
+    assert data.peers == {"bert": "s7", "cleo": "s8"}
+    with pytest.raises(ForeignIdentity, match="member bert came with storage s9, but its votes are on storage s7"):
+        data.introduce("bert", "s9")
+    assert data.peers["bert"] == "s7"
+
+
+@pytest.mark.parametrize("name", ["identity", "identity.copy", "peers", "peers.copy"])
+def test_one_damaged_copy_is_repaired_and_reported(name: str) -> None:
+    disk = MemoryDirectory()
+    data = opened(disk)
+    data.introduce("bert", "s7")
+    data.close()
+    disk.flip(name, 20, 1)
+    again = opened(disk)
+    assert again.findings == [f"data/{name} is damaged; it was repaired from the other copy"]
+    assert (again.identity.storage, again.peers) == ("s1", {"bert": "s7"})
+    again.close()
+    assert opened(disk).findings == []
+
+
+def test_a_missing_copy_is_made_again() -> None:
+    disk = MemoryDirectory()
+    opened(disk).close()
+    disk.remove("identity")
+    assert opened(disk).identity.storage == "s1"
+    assert "identity" in disk.names()
+
+
+@pytest.mark.parametrize("value", ["identity", "peers"])
+def test_both_copies_damaged_is_refused(value: str) -> None:
+    disk = MemoryDirectory()
+    data = opened(disk)
+    data.introduce("bert", "s7")
+    data.close()
+    disk.flip(value, 20, 1)
+    disk.flip(value + ".copy", 20, 1)
+    with pytest.raises(LedgerCorrupt, match=f"no whole copy of {value}"):
+        opened(disk)
+
+
+def test_a_newer_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = MemoryDirectory()
+    with monkeypatch.context() as newer:
+        newer.setattr("paxon.storage.twin.VERSION", 2)
+        opened(disk).close()
+    with pytest.raises(LedgerTooNew, match="start the release that wrote it"):
+        opened(disk)
+
+
+def test_leftovers_of_a_crash_are_removed() -> None:
+    disk = MemoryDirectory()
+    opened(disk).close()
+    disk.put("ledger-0000000000000001.seg.tmp", b"half")
+    opened(disk)
+    assert not [name for name in disk.names() if name.endswith(".tmp")]
