@@ -14,10 +14,10 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench constraints clean
+.PHONY: help run test lint bench bench-failover bench-catch-up bench-soak constraints clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  run takes MEMBERS ($(MEMBERS)), DIR ($(DIR)) and BASE_PORT ($(BASE_PORT)); test takes PYTEST_ARGS; bench takes BENCH_ARGS."
 
@@ -32,8 +32,17 @@ lint: $(STAMP) ## check style, formatting and types
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy --strict
 
-bench: $(STAMP) ## measure writes and reads on this machine; prints JSON
+bench: $(STAMP) ## measure writes on this machine; prints JSON
 	@$(VENV)/bin/paxon bench --json $(BENCH_ARGS)
+
+bench-failover: $(STAMP) ## kill the leader 20 times under load: nothing lost, and how long nothing is served
+	@$(VENV)/bin/python benchmarks/failover.py $(BENCH_ARGS)
+
+bench-catch-up: $(STAMP) ## let a follower catch up on 100,000 commands: what live writes notice of it
+	@$(VENV)/bin/python benchmarks/catch_up.py $(BENCH_ARGS)
+
+bench-soak: $(STAMP) ## ten minutes of load without faults: the leader stays
+	@$(VENV)/bin/python benchmarks/soak.py $(BENCH_ARGS)
 
 # The pip of a fresh virtual environment is enough: everything, the build backend too, comes from constraints.txt.
 $(STAMP): pyproject.toml constraints.txt

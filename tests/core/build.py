@@ -97,10 +97,22 @@ def trying(
 
 
 def promise(
-    of: Ballot, votes: Iterable[Vote] = (), known: Iterable[Outcome] = (), passed_until: Slot = FIRST_SLOT
+    of: Ballot,
+    votes: Iterable[Vote] = (),
+    known: Iterable[Outcome] = (),
+    passed_until: Slot = FIRST_SLOT,
+    stamp_ms: int | None = None,
 ) -> LastVote:
-    """A ``LastVote``."""
-    return LastVote(of, passed_until, tuple(votes), tuple(known))
+    """A ``LastVote``.  Unless told otherwise, its sender has seen no stamp but those of what it reports."""
+    cast, told = tuple(votes), tuple(known)
+    stamps = [vote.decree.stamp_ms for vote in cast] + [outcome.decree.stamp_ms for outcome in told]
+    return LastVote(of, passed_until, cast, told, max(stamps, default=0) if stamp_ms is None else stamp_ms)
+
+
+def own_promise(member: Legislator, of: Ballot) -> LastVote:
+    """What ``member`` answers itself."""
+    ledger = member.ledger
+    return promise(of, ledger.votes_from(ledger.passed_until), (), ledger.passed_until, ledger.stamp_ms)
 
 
 def polling(
@@ -115,8 +127,7 @@ def polling(
     """A president.  Its own answer comes first, then those of as many others as it takes, or just ``answers``."""
     member = trying(me, *records, quorums=quorums, timing=timing, above=above, now_ms=now_ms)
     own = trying_slip(member).ballot
-    ledger = member.ledger
-    mine = LastVote(own, ledger.passed_until, ledger.votes_from(ledger.passed_until), ())
+    mine = own_promise(member, own)
     others = {other: promise(own) for other in quorums.members if other != me} if answers is None else answers
     for other, answer in {me: mine, **others}.items():
         if isinstance(member.slip, Trying):

@@ -2,7 +2,8 @@
 
 Everything is decided by the arguments: how long a letter travels (``delivery_ms``), how long
 its recipient takes to act on it (``reaction_ms``), how long ink takes to dry (``sync_ms``), what
-each member draws by chance, and which letters are lost (``loses``).  After every step the
+each member draws by chance, which letters are lost (``loses``) or doubled (``copies``), and whether
+letters wait for the ink at all (``honours_after``).  After every step the
 outcomes of all members, dead or alive, are compared.
 """
 
@@ -68,6 +69,8 @@ class Parliament:
         sync_ms: int = 0,
         chance: Callable[[NodeId], int] = lambda me: 10 * me,
         skew_ms: Mapping[NodeId, int] | None = None,
+        timings: Mapping[NodeId, Timing] | None = None,
+        honours_after: bool = True,
         absent: tuple[NodeId, ...] = (),
     ) -> None:
         if isinstance(quorums, int):
@@ -78,6 +81,8 @@ class Parliament:
         self.now_ms = 0
         self.sent: list[Sent] = []
         self.loses: Callable[[Sent], bool] = lambda sent: False
+        self.copies: Callable[[Sent], list[int]] = lambda sent: []
+        """How much later than the original further copies of a letter arrive."""
         self.passed: dict[Slot, Decree] = {}
         self.seats = {me: Seat(me) for me in self.members}
         self._delivery_ms = delivery_ms
@@ -85,6 +90,8 @@ class Parliament:
         self._sync_ms = sync_ms
         self._chance = chance
         self._skew_ms = skew_ms or {}
+        self._timings = timings or {}
+        self._honours_after = honours_after
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._planned = 0
         for me in self.members:
@@ -116,7 +123,8 @@ class Parliament:
             ledger.write(record)
         ledger.forget_what_the_file_keeps()
         seat.life += 1
-        seat.legislator = Legislator(me, ledger, self.rosters, self.timing, self.now_ms, self._chance(me))
+        timing = self._timings.get(me, self.timing)
+        seat.legislator = Legislator(me, ledger, self.rosters, timing, self.now_ms, self._chance(me))
         self._plan_waking(seat)
 
     def crash(self, me: NodeId) -> None:
@@ -273,14 +281,16 @@ class Parliament:
             self._release(seat)
 
     def _release(self, seat: Seat) -> None:
-        free = [letter for letter in seat.waiting if letter.after <= len(seat.durable)]
-        seat.waiting = [letter for letter in seat.waiting if letter.after > len(seat.durable)]
+        line = len(seat.durable) if self._honours_after else len(seat.records())
+        free = [letter for letter in seat.waiting if letter.after <= line]
+        seat.waiting = [letter for letter in seat.waiting if letter.after > line]
         for letter in free:
             sent = Sent(self.now_ms, seat.me, letter.to, letter.message)
             self.sent.append(sent)
             if not self.loses(sent):
                 way_ms = 0 if letter.to == seat.me else self._delivery_ms
-                self._plan(self.now_ms + way_ms + self._reaction_ms, self._arrival(sent))
+                for late_ms in (0, *self.copies(sent)):
+                    self._plan(self.now_ms + way_ms + self._reaction_ms + late_ms, self._arrival(sent))
 
     def _arrival(self, sent: Sent) -> Callable[[], None]:
         return lambda: self.receive(sent.to, sent.sender, sent.message)

@@ -123,11 +123,13 @@ def test_an_answer_that_says_that_still_more_has_passed_goes_on() -> None:
     assert member.receive(M2, told(9, "a"), 60).letters == [Letter(M2, Lacking(S2))]
 
 
-def test_what_others_tell_meanwhile_is_no_answer() -> None:
+def test_an_answer_that_brings_nothing_new_is_followed_by_no_question() -> None:
+    """Asking again at once would go round as fast as the link allows."""
     member = lacking()
     member.on_deadline(PATIENCE, 0)
-    assert member.receive(M3, told(3, "a"), 60).letters == []
-    assert member.receive(M2, told(10, "b", 2, of=OF_M2), 70).letters == []
+    assert member.receive(M2, told(10, "a"), 60).letters == [Letter(M2, Lacking(S2))]
+    for late in (told(10, "a"), told(10), told(10, "e", 5)):
+        assert member.receive(M2, late, 70).letters == []
 
 
 def test_an_unanswered_question_is_repeated() -> None:

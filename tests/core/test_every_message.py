@@ -21,7 +21,6 @@ from paxon.core.messages import (
     CanvassReply,
     HandOver,
     Lacking,
-    LastVote,
     Message,
     NextBallot,
     Presence,
@@ -39,9 +38,12 @@ OLD, NEW = decree("old", VOTED_IN), decree("new", LOWER)
 OLD_VOTE = Vote(S1, VOTED_IN, OLD)
 NOW = 50
 
-IDLE, TRYING, POLLING = type(None), Trying, Polling
+Status = type[Trying] | type[Polling] | type[None]
+IDLE: Status = type(None)
+TRYING: Status = Trying
+POLLING: Status = Polling
 
-STATES: dict[type, Callable[[], Legislator]] = {
+STATES: dict[Status, Callable[[], Legislator]] = {
     IDLE: lambda: idle(M2, OLD_VOTE, TriedBallot(OWN), PromisedBallot(OWN)),
     TRYING: lambda: trying(M2, OLD_VOTE, above=5),
     POLLING: lambda: polling(M2, OLD_VOTE, above=5, answers={M1: promise(OWN)}),
@@ -54,13 +56,13 @@ class Case(Struct, frozen=True):
     name: str
     sender: NodeId
     message: Message
-    expected: Effects | dict[type, Effects]
-    slip_after: dict[type, type] = {}
+    expected: Effects | dict[Status, Effects]
+    slip_after: dict[Status, Status] = {}
 
 
-ANSWERED = LastVote(OWN, S1, (OLD_VOTE,), ())
+ANSWERED = promise(OWN, [OLD_VOTE])
 OLD_PASSES = Effects(records=[Passed(S1, VOTED_IN)], passed=[(S1, OLD)])
-LOSES_SLIP = {TRYING: IDLE, POLLING: IDLE}
+LOSES_SLIP: dict[Status, Status] = {TRYING: IDLE, POLLING: IDLE}
 
 
 def _superseded(recipient: NodeId) -> Effects:
@@ -83,7 +85,7 @@ CASES = [
         "NextBallot above: promised, and our own ballot is over",
         M3,
         NextBallot(HIGHER, S1),
-        Effects(records=[PromisedBallot(HIGHER)], letters=[Letter(M3, LastVote(HIGHER, S1, (OLD_VOTE,), ()), after=4)]),
+        Effects(records=[PromisedBallot(HIGHER)], letters=[Letter(M3, promise(HIGHER, [OLD_VOTE]), after=4)]),
         LOSES_SLIP,
     ),
     Case("BeginBallot below: told what to outbid", M1, BeginBallot(LOWER, S2, NEW, S1), _superseded(M1)),
@@ -180,7 +182,7 @@ CASES = [
 
 @pytest.mark.parametrize("state", STATES, ids=["idle", "trying", "polling"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_one_letter(state: type, case: Case) -> None:
+def test_one_letter(state: Status, case: Case) -> None:
     member = STATES[state]()
     assert type(member.slip) is state
     assert member.ledger.line == 3

@@ -12,7 +12,6 @@ from paxon.core.messages import (
     CanvassReply,
     HandOver,
     Lacking,
-    LastVote,
     Message,
     NextBallot,
     Presence,
@@ -79,7 +78,7 @@ NEVER_WRITES: list[Message] = [
     CanvassReply(1, True, OF_M3, S2),
     Success(NO_BALLOT, S2, ()),
     Success(OF_M3, S2, ()),
-    LastVote(OF_M3, S2, (Vote(S1, ballot(1, 2), A),), ()),
+    promise(OF_M3, [Vote(S1, ballot(1, 2), A)], passed_until=S2),
     NextBallot(ballot(1, 3), S1),
     BeginBallot(ballot(1, 3), S1, A, S1),
     HandOver(ballot(1, 3), S1),
@@ -103,7 +102,7 @@ def test_what_writes_nothing_in_any_state(message: Message, build: type) -> None
         (NextBallot(OF_M3, S1), PromisedBallot),
         (BeginBallot(OF_M3, S1, A, S1), Vote),
         (Success(NO_BALLOT, S1, outcomes("a")), Outcome),
-        (LastVote(OF_M3, S1, (), outcomes("a")), Outcome),
+        (promise(OF_M3, known=outcomes("a")), Outcome),
         (HandOver(OF_M3, S1), TriedBallot),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, type) else value.__name__,
@@ -117,12 +116,12 @@ def test_what_writes_writes_one_kind_of_record(message: Message, may_write: type
 def test_letters_that_rest_on_a_record_wait_for_it(answer: str) -> None:
     """Whatever was written in the same step, and before it, is what the letter waits for."""
     member = idle(M1, *outcomes("ab"))
-    message: Message = {
+    messages: dict[str, Message] = {
         "LastVote": NextBallot(OF_M3, S1),
         "Voted": BeginBallot(OF_M3, S3, A, S1),
         "NextBallot": HandOver(OF_M3, member.ledger.passed_until),
-    }[answer]
-    effects = member.receive(M3, message, 0)
+    }
+    effects = member.receive(M3, messages[answer], 0)
     waiting = [letter for letter in effects.letters if type(letter.message).__name__ == answer]
     assert waiting
     assert {letter.after for letter in waiting} == {member.ledger.line} == {3}

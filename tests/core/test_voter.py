@@ -7,9 +7,9 @@ from paxon.core import voter as voter_module
 from paxon.core.decree import NO_BALLOT, Slot
 from paxon.core.effects import Effects, Letter, Recall
 from paxon.core.ledger import Outcome, Passed, PromisedBallot, Vote
-from paxon.core.messages import BeginBallot, LastVote, NextBallot, Success, Voted
+from paxon.core.messages import BeginBallot, NextBallot, Success, Voted
 from paxon.errors import InvariantViolation, ProtocolError
-from tests.core.build import M1, M2, M3, S1, S2, S3, S4, S5, ballot, decree, idle, outcomes
+from tests.core.build import M1, M2, M3, S1, S2, S3, S4, S5, ballot, decree, idle, outcomes, promise
 
 EARLY, ASKED = ballot(1, 1), ballot(3, 2)
 NEW = decree("new", ASKED)
@@ -28,11 +28,11 @@ def test_a_promise_reports_what_the_asker_lacks_and_nothing_else() -> None:
         letters=[
             Letter(
                 M2,
-                LastVote(
+                promise(
                     ASKED,
+                    [Vote(S3, ballot(2, 2), decree("c")), Vote(S5, EARLY, decree("e"))],
+                    [Outcome(S2, decree("b")), Outcome(S4, decree("d"))],
                     S3,
-                    (Vote(S3, ballot(2, 2), decree("c")), Vote(S5, EARLY, decree("e"))),
-                    (Outcome(S2, decree("b")), Outcome(S4, decree("d"))),
                 ),
                 after=6,
             )
@@ -43,7 +43,7 @@ def test_a_promise_reports_what_the_asker_lacks_and_nothing_else() -> None:
 def test_votes_below_what_the_asker_knows_are_not_reported() -> None:
     member = idle(M3, Vote(S1, EARLY, decree("a")), Vote(S3, EARLY, decree("c")))
     letter = member.receive(M2, NextBallot(ASKED, S3), 0).letters[0]
-    assert letter.message == LastVote(ASKED, S1, (Vote(S3, EARLY, decree("c")),), ())
+    assert letter.message == promise(ASKED, [Vote(S3, EARLY, decree("c"))])
 
 
 def test_a_promise_is_repeated_until_we_vote_in_its_ballot() -> None:
@@ -61,7 +61,7 @@ def test_of_what_passed_the_contiguous_part_may_be_cut_but_not_what_lies_ahead(m
     monkeypatch.setattr(voter_module, "LAST_VOTE_BYTES", 0)
     member = idle(M3, *outcomes("abc"), *outcomes("ef", 5))
     message = member.receive(M2, NextBallot(ASKED, S1), 0).letters[0].message
-    assert message == LastVote(ASKED, S4, (), (*outcomes("a"), *outcomes("ef", 5)))
+    assert message == promise(ASKED, known=[*outcomes("a"), *outcomes("ef", 5)], passed_until=S4)
 
 
 def test_what_memory_has_let_go_is_covered_by_passed_until(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +69,7 @@ def test_what_memory_has_let_go_is_covered_by_passed_until(monkeypatch: pytest.M
     member = idle(M3, *outcomes("abc"))
     member.ledger.forget_what_the_file_keeps()
     message = member.receive(M2, NextBallot(ASKED, S1), 0).letters[0].message
-    assert message == LastVote(ASKED, S4, (), outcomes("c", 3))
+    assert message == promise(ASKED, known=outcomes("c", 3), passed_until=S4)
 
 
 def test_one_vote_per_ballot_and_slot_and_as_many_answers_as_asked() -> None:
@@ -174,3 +174,29 @@ def test_replay_needs_nothing_else() -> None:
     records = (Vote(S1, EARLY, decree("a")), PromisedBallot(ballot(2, 3)))
     ask = NextBallot(ASKED, S1)
     assert idle(M3, *records).receive(M2, ask, 0) == idle(M3, *records).receive(M2, ask, 99)
+
+
+def test_a_promise_tells_the_highest_stamp_seen_in_what_it_leaves_out_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voter_module, "LAST_VOTE_BYTES", 0)
+    member = idle(M3, Outcome(S1, decree("a", stamp_ms=5)), Outcome(S2, decree("b", stamp_ms=77)))
+    message = member.receive(M2, NextBallot(ASKED, S1), 0).letters[0].message
+    assert message == promise(ASKED, known=[Outcome(S1, decree("a", stamp_ms=5))], passed_until=S3, stamp_ms=77)
+
+
+def test_a_member_with_too_much_beyond_its_gap_abstains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory has to end somewhere, and a vote is never owed (section 2.2)."""
+    monkeypatch.setattr(ledger_module, "KEPT_SLOTS", 2)
+    member = idle(M3, *outcomes("cde", 3))
+    assert member.receive(M2, BeginBallot(ASKED, Slot(7), NEW, S1), 0) == Effects()
+
+
+@pytest.mark.parametrize("scarce", ["KEPT_SLOTS", "KEPT_BYTES"])
+def test_but_never_in_the_gap_itself(monkeypatch: pytest.MonkeyPatch, scarce: str) -> None:
+    """The vote that closes the gap is the one that makes room.  If a quorum denied it, the slot would never pass.
+
+    A window of large decrees is enough to fill memory while one lost ``BeginBallot`` is repeated.
+    """
+    monkeypatch.setattr(ledger_module, scarce, 1)
+    member = idle(M3, *outcomes("bcde", 2))
+    effects = member.receive(M2, BeginBallot(ASKED, S1, NEW, S1), 0)
+    assert effects.records == [Vote(S1, ASKED, NEW)]

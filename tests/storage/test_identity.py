@@ -33,7 +33,7 @@ def test_what_an_empty_directory_may_hold(leftover: str) -> None:
 def test_a_directory_that_is_not_empty_and_nobodys_is_refused_and_left_alone(name: str) -> None:
     disk = MemoryDirectory()
     disk.put(name, b"x")
-    with pytest.raises(ForeignIdentity, match="data is not empty and says of no member.*name an empty directory"):
+    with pytest.raises(ForeignIdentity, match=r"data is not empty and says of no member.*name an empty directory"):
         opened(disk)
     assert disk.names() == [name]
     disk.lock()
@@ -68,10 +68,9 @@ def test_one_process_at_a_time() -> None:
 def test_introduced_is_durable() -> None:
     disk = MemoryDirectory()
     data = opened(disk)
-    assert not data.introduced
+    assert data.introduced is False
     data.mark_introduced()
     data.mark_introduced()
-    assert data.introduced
     assert opened(disk.crash()).introduced
 
 

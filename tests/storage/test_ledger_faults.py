@@ -106,8 +106,9 @@ def calls() -> int:
     """How many calls a whole life makes."""
     disk = MemoryDirectory(counter := FailNth(0, 0))
     assert Life().live(disk).ended is None
+    count = counter.count
     assert len(segment_numbers(disk.names())) > 2
-    return counter.count
+    return count
 
 
 CALLS = calls()
@@ -149,7 +150,7 @@ def test_every_call_finds_the_disk_full(half_writes: bool, for_good: bool) -> No
 def test_the_power_goes_at_every_call() -> None:
     """In the middle of rotations, of opening, of repairing both twins."""
 
-    class PowerCut(Exception):
+    class PowerCut(BaseException):
         pass
 
     for nth in range(1, CALLS + 1):

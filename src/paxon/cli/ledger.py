@@ -10,7 +10,6 @@ import click
 import msgspec
 
 from paxon.cli.failures import REFUSED, complain
-from paxon.errors import LedgerError
 from paxon.storage import inspect
 from paxon.storage.directory import OsDirectory
 from paxon.storage.inspect import Line, Report
@@ -53,8 +52,8 @@ def verify(directory: Path, as_json: bool) -> None:
     else:
         for name, text in _findings(report):
             click.echo(f"{name + ':':<12} {text}")
-    if not report.sound:
-        complain(str(LedgerError(report.damage)))
+    if report.damage is not None:
+        complain(report.damage)
         sys.exit(REFUSED)
 
 

@@ -7,11 +7,13 @@ Knows: the directory's layout.  Does not know: processes.
     DIR/n1/            its data
 """
 
+import errno
 import fcntl
 import json
 import os
 import secrets
 import socket
+import time
 import tomllib
 from pathlib import Path
 
@@ -27,6 +29,7 @@ MEMBERS_MAX = 9
 DEFAULT_MEMBERS = 3
 DEFAULT_BASE_PORT = 7400
 PORT_MAX = 65535
+PORT_POLL_S = 0.1
 
 
 class LocalCluster(Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,25 +130,32 @@ class ClusterDirectory:
         return cluster
 
 
-def require_free_ports(cluster: LocalCluster) -> None:
-    """See that every port can be listened on, before anything is started.
+def require_free_ports(cluster: LocalCluster, patience_s: float) -> None:
+    """See that every port can be listened on, before anything is started; wait up to ``patience_s`` for that.
 
     Raises:
         ConfigurationError: one cannot.
     """
+    deadline = time.monotonic() + patience_s
     for address in [*cluster.endpoints, *cluster.peer_addresses]:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((address.host, address.port))
-            except PermissionError as error:
-                raise ConfigurationError(
-                    f"listening on {address} is not allowed: choose a --base-port above 1023"
-                ) from error
-            except OSError as error:
+        while (error := _why_not_free(address)) is not None:
+            if error.errno != errno.EADDRINUSE:
+                raise ConfigurationError(f"cannot listen on {address}: {error.strerror}: choose another --base-port")
+            if time.monotonic() >= deadline:
                 raise ConfigurationError(
                     f"address {address} is in use: stop the process that listens there, or choose another --base-port"
-                ) from error
+                )
+            time.sleep(PORT_POLL_S)
+
+
+def _why_not_free(address: Address) -> OSError | None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+        except OSError as error:
+            return error
+    return None
 
 
 def _stored(file: Path, members: int | None, base_port: int | None) -> LocalCluster:

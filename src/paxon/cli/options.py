@@ -44,6 +44,13 @@ _FLAGS = {"endpoints": "endpoints", "cert": "cert", "key": "key_file", "cacert":
 """The options' names here and on the command line, where *key* is what a value is stored under."""
 
 
+_TLS_FLAGS = (
+    ("--cert", "PAXON_CERT", "Client certificate"),
+    ("--key", "PAXON_KEY", "The certificate's private key"),
+    ("--cacert", "PAXON_CACERT", "Certificates of the members' authority"),
+)
+
+
 class ConnectionOptions(Struct, frozen=True):
     """How to reach the cluster."""
 
@@ -80,35 +87,25 @@ class ConnectionOptions(Struct, frozen=True):
 def _options(*, with_defaults: bool) -> Decorator:
     """The connection options.  Only the group has defaults and reads the environment, so that an option
     given before the command is not beaten by a default after it."""
-
-    def environment(name: str) -> str | None:
-        return name if with_defaults else None
-
-    file = click.Path(path_type=Path)
     options = [
         click.option(
             "--endpoints",
             metavar="HOST:PORT,...",
             callback=read_endpoints,
-            envvar=environment("PAXON_ENDPOINTS"),
+            envvar="PAXON_ENDPOINTS" if with_defaults else None,
             default=DEFAULT_ENDPOINTS if with_defaults else None,
             help=f"Where members serve clients.  [env: PAXON_ENDPOINTS; default: {DEFAULT_ENDPOINTS}]",
         ),
-        click.option(
-            "--cert", type=file, envvar=environment("PAXON_CERT"), help="Client certificate, PEM.  [env: PAXON_CERT]"
-        ),
-        click.option(
-            "--key",
-            "key_file",
-            type=file,
-            envvar=environment("PAXON_KEY"),
-            help="The certificate's private key, PEM.  [env: PAXON_KEY]",
-        ),
-        click.option(
-            "--cacert",
-            type=file,
-            envvar=environment("PAXON_CACERT"),
-            help="Certificates of the members' authority, PEM.  [env: PAXON_CACERT]",
+        *(
+            click.option(
+                flag,
+                _FLAGS[flag.removeprefix("--")],
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                envvar=variable if with_defaults else None,
+                help=f"{what}, PEM.  [env: {variable}]",
+            )
+            for flag, variable, what in _TLS_FLAGS
         ),
         click.option(
             "--timeout",

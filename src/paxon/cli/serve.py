@@ -98,11 +98,7 @@ def serve(config: Path | None, log_format: str, log_level: str, until_stdin_clos
     configure_logging(member.name, log_format=cast(LogFormat, log_format), level=log_level, stream=sys.stderr)
     if until_stdin_closes:
         threading.Thread(target=_stop_with_stdin, name="parent watch", daemon=True).start()
-    code = run_member(member, NameServer())
-    # Some other thread may be stuck in a system call (a sync on a failing disk); it must not keep the process alive.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    sys.exit(code)
+    sys.exit(run_member(member, NameServer()))
 
 
 def _settings(given: dict[str, Any]) -> dict[str, Any]:

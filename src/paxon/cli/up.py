@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from paxon.cli.failures import DONE, REFUSED, complain
+from paxon.cli.failures import DONE, REFUSED
 from paxon.cli.local_cluster import (
     DEFAULT_BASE_PORT,
     DEFAULT_MEMBERS,
@@ -31,6 +31,9 @@ from paxon.node.logs import LOG_FORMATS, LOG_LEVELS
 
 STOP_TIMEOUT_S = 10.0
 """How long members may take to stop in good order before they are killed."""
+
+PORTS_PATIENCE_S = 5.0
+"""How long to wait for ports that members of an earlier start may still hold."""
 
 READY_POLL_S = 0.05
 WAITING_NOTE_S = 10.0
@@ -66,9 +69,10 @@ def up(members: int | None, directory: Path, base_port: int | None, log_format: 
     the same cluster and its data.
     """
     held = ClusterDirectory(directory, members, base_port)
-    require_free_ports(held.cluster)
+    # Members of an earlier start may still be stopping, if that was killed; a stranger's port stays taken.
+    require_free_ports(held.cluster, patience_s=0.0 if held.is_new else PORTS_PATIENCE_S)
     held.write_configs()
-    sys.exit(asyncio.run(_Parliament(held, ["--log-format", log_format, "--log-level", log_level]).run()))
+    sys.exit(asyncio.run(_RunningCluster(held, ["--log-format", log_format, "--log-level", log_level]).run()))
 
 
 class _Member:
@@ -86,11 +90,11 @@ class _Member:
             return
         async for line in _lines(self.process.stderr):
             self.last_line = line
-            click.echo(self._prefix + line, err=True)
+            _say(self._prefix + line, err=True)
 
 
-class _Parliament:
-    """All members of a local cluster while ``paxon up`` runs."""
+class _RunningCluster:
+    """All members of a local cluster, for as long as ``paxon up`` runs."""
 
     def __init__(self, held: ClusterDirectory, flags: list[str]) -> None:
         self._held = held
@@ -122,8 +126,9 @@ class _Parliament:
         return self._code
 
     async def _start(self, name: str) -> _Member:
+        # -P: a file that happens to lie in the working directory must not take the place of a module.
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "paxon", "serve", "--config", str(self._held.config_of(name))),
+            *(sys.executable, "-P", "-m", "paxon", "serve", "--config", str(self._held.config_of(name))),
             *("--until-stdin-closes", *self._flags),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
@@ -148,7 +153,7 @@ class _Parliament:
             self._give_up(f"{member.name} {how}; no member is left")
         else:
             again = f"paxon serve --config {self._held.config_of(member.name)}"
-            click.echo(f"paxon: {member.name} {how}; {', '.join(others)} go on; start it again with: {again}", err=True)
+            _say(f"paxon: {member.name} {how}; {', '.join(others)} go on; start it again with: {again}", err=True)
 
     async def _announce_when_ready(self) -> None:
         """Say so once a write can be served, and how to send one."""
@@ -158,26 +163,25 @@ class _Parliament:
         async with Client(cluster.endpoints) as client:
             while (leader := await _leader(client)) is None:
                 if loop.time() >= note_at:
-                    click.echo("paxon: still waiting for a leader", err=True)
+                    _say("paxon: still waiting for a leader", err=True)
                     note_at += WAITING_NOTE_S
                 await asyncio.sleep(READY_POLL_S)
         self._is_ready = True
         endpoints = ",".join(map(str, cluster.endpoints))
-        click.echo(f"ready: leader={leader} endpoints={endpoints}")
+        _say(f"ready: leader={leader} endpoints={endpoints}")
         if endpoints != DEFAULT_ENDPOINTS:
-            click.echo(f"in another terminal:  export PAXON_ENDPOINTS={endpoints}")
-            click.echo("                      paxon put greeting hello")
+            _say(f"in another terminal:  export PAXON_ENDPOINTS={endpoints}")
+            _say("                      paxon put greeting hello")
         else:
-            click.echo("in another terminal:  paxon put greeting hello")
-        click.echo("                      paxon get greeting")
-        click.echo("                      paxon status")
-        click.echo(f"data is in {self._held.path}; Ctrl-C stops all members")
-        sys.stdout.flush()
+            _say("in another terminal:  paxon put greeting hello")
+        _say("                      paxon get greeting")
+        _say("                      paxon status")
+        _say(f"data is in {self._held.path}; Ctrl-C stops all members")
 
     def _on_signal(self) -> None:
         self._signals += 1
         if self._signals == 1:
-            click.echo("paxon: stopping all members", err=True)
+            _say("paxon: stopping all members", err=True)
             self._stopping.set()
         else:
             for member in self._members:
@@ -185,7 +189,7 @@ class _Parliament:
 
     def _give_up(self, reason: str) -> None:
         if not self._stopping.is_set():
-            complain(reason)
+            _say(f"paxon: error: {reason}", err=True)
             self._code = REFUSED
             self._stopping.set()
 
@@ -201,7 +205,7 @@ class _Parliament:
         except TimeoutError:
             for member in self._members:
                 if member.process.returncode is None:
-                    click.echo(f"paxon: {member.name} did not stop within {STOP_TIMEOUT_S:g} s; killed", err=True)
+                    _say(f"paxon: {member.name} did not stop within {STOP_TIMEOUT_S:g} s; killed", err=True)
                     _kill(member)
 
 
@@ -238,3 +242,9 @@ def _kill(member: _Member) -> None:
     if member.process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             member.process.kill()
+
+
+def _say(line: str, *, err: bool = False) -> None:
+    """Print a line.  If whoever read our output is gone, the members go on without an audience."""
+    with contextlib.suppress(OSError):
+        click.echo(line, err=err)

@@ -24,8 +24,9 @@ from typing import Self
 
 from msgspec import Struct
 
-from paxon.client.connection import Broken, Connection, Late
+from paxon.client.connection import Broken, Late
 from paxon.client.endpoints import Endpoints, reachable_or_none
+from paxon.client.pool import CONNECT_TIMEOUT_S, Pool
 from paxon.errors import DeadlineExceeded, NotLeader, OutcomeUnknown, Overloaded, RequestError, Stopping, Unreachable
 from paxon.kv import name_server
 from paxon.kv.name_server import Compared, Deleted, Found, Written
@@ -45,9 +46,6 @@ from paxon.node.settings import Address
 from paxon.node.status import MemberStatus
 
 DEFAULT_TIMEOUT_S = 10.0
-
-CONNECT_TIMEOUT_S = 2.0
-"""A member that is there accepts within this; one that is stopped or cut off must not use up the whole deadline."""
 
 READ_ATTEMPT_S = 2.0
 """A read that has no answer after this is asked of another member.  Longer than an election normally takes."""
@@ -96,12 +94,8 @@ class Client:
         """
         parsed = (Address.parse(one, what="endpoint") if isinstance(one, str) else one for one in endpoints)
         self._endpoints = Endpoints(parsed)
-        self._tls = tls
         self._timeout_s = timeout
-        self._connections: dict[Address, Connection] = {}
-        self._opening: dict[Address, asyncio.Task[Connection]] = {}
-        """Attempts to connect that are under way, which all requests share."""
-        self._is_closed = False
+        self._pool = Pool(tls)
 
     async def __aenter__(self) -> Self:
         return self
@@ -113,13 +107,7 @@ class Client:
 
     async def close(self) -> None:
         """Close every connection; what is under way ends as if the connection had broken."""
-        self._is_closed = True
-        opening = list(self._opening.values())
-        for task in opening:
-            task.cancel()
-        await asyncio.gather(*opening, return_exceptions=True)
-        await asyncio.gather(*(connection.close() for connection in self._connections.values()))
-        self._connections.clear()
+        await self._pool.close()
 
     # Keys and values.
 
@@ -193,7 +181,7 @@ class Client:
 
     async def _status_of(self, endpoint: Address, timeout_s: float) -> MemberReport:
         try:
-            connection = await self._connected(endpoint, timeout_s)
+            connection = await self._pool.connected(endpoint, timeout_s)
             reply = await connection.call(StatusRequest, timeout_s)
         except (RequestError, Broken) as error:
             return MemberReport(endpoint, error=str(error))
@@ -241,55 +229,21 @@ class Client:
         """
         loop = asyncio.get_running_loop()
         started = loop.time()
-        connection = await self._connected(endpoint, min(remaining_s, CONNECT_TIMEOUT_S))
+        connection = await self._pool.connected(endpoint, min(remaining_s, CONNECT_TIMEOUT_S))
         remaining_s -= loop.time() - started
         if wish.is_repeatable:
             remaining_s = min(remaining_s, READ_ATTEMPT_S)
         milliseconds = max(1, int(remaining_s * 1000 * MEMBER_SHARE))
         try:
             reply = await connection.call(lambda number: wish.request(number, milliseconds), remaining_s)
-        except Late as late:
-            raise DeadlineExceeded(f"{late}; the request may have been applied") from late
         except Broken as broken:
-            raise OutcomeUnknown(f"{broken}; the request may have been applied") from broken
+            kind = DeadlineExceeded if isinstance(broken, Late) else OutcomeUnknown
+            raise kind(f"{broken}" if wish.is_repeatable else f"{broken}; the write may have been applied") from broken
         if isinstance(reply, Result):
             return reply
         if isinstance(reply, Failure):
             raise error_of(reply)
         raise OutcomeUnknown(f"{endpoint} answered with a {type(reply).__name__}: is it of another release?")
-
-    async def _connected(self, endpoint: Address, timeout_s: float) -> Connection:
-        """The open connection to ``endpoint``, made now if there is none.
-
-        Raises:
-            Unreachable: there is none within ``timeout_s``.
-            ConfigurationError: the TLS files cannot be used.
-        """
-        connection = self._connections.get(endpoint)
-        if connection is not None and connection.is_open:
-            return connection
-        if self._is_closed:
-            raise RuntimeError("the client is closed")
-        opening = self._opening.get(endpoint)
-        if opening is None:
-            opening = self._opening[endpoint] = asyncio.ensure_future(self._open(endpoint))
-            opening.add_done_callback(lambda task: self._on_opened(endpoint, task))
-        try:
-            async with asyncio.timeout(timeout_s):
-                # Shielded because others may be waiting for it with more time to spare.
-                return await asyncio.shield(opening)
-        except TimeoutError:
-            raise Unreachable(f"{endpoint} cannot be reached: no answer in time") from None
-
-    async def _open(self, endpoint: Address) -> Connection:
-        connection = await Connection.open(endpoint, self._tls, CONNECT_TIMEOUT_S)
-        self._connections[endpoint] = connection
-        return connection
-
-    def _on_opened(self, endpoint: Address, task: "asyncio.Task[Connection]") -> None:
-        del self._opening[endpoint]
-        if not task.cancelled():
-            task.exception()  # Looked at, so that the loop does not report it if nobody waits any more.
 
 
 class _Wish(Struct, frozen=True):

@@ -35,6 +35,7 @@ class Connection:
         self._calls: CallConnection | None = None
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._next_number = 1
+        self._was_heard = False
 
     @classmethod
     async def open(cls, endpoint: Address, tls: TlsFiles | None, timeout_s: float) -> Self:
@@ -93,12 +94,15 @@ class Connection:
     def _on_message(self, message: object) -> None:
         if not isinstance(message, Result | Failure | StatusReply):
             raise ProtocolError(f"a member sent a {type(message).__name__}, which is no reply")
+        self._was_heard = True
         reply = self._waiting.get(message.number)
         if reply is not None and not reply.done():
             reply.set_result(message)
 
     def _on_closed(self, error: Exception | None) -> None:
         reason = f"the connection to {self._endpoint} broke" + (f": {error}" if error else "")
+        if not self._was_heard:
+            reason += " (nothing was ever heard on it: is TLS on at one end only?)"
         for reply in self._waiting.values():
             if not reply.done():
                 reply.set_exception(Broken(reason))

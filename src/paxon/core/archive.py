@@ -15,6 +15,10 @@ from paxon.core.timing import Timing
 CHUNK_BYTES = 128 * 1024
 """How much one answer to ``Lacking`` carries: large enough to be cheap, small enough not to delay a live write."""
 
+PAUSE_MS = 2
+"""Between an answer and the next question: leaves both members time for live votes, and still fetches
+faster than decrees are passed."""
+
 ASKED_IN_VAIN = 3
 """After so many unanswered questions we listen to somebody else."""
 
@@ -41,12 +45,14 @@ class Archive:
 
     def on_success(self, sender: NodeId, message: Success) -> None:
         """Enter what passed (step 6)."""
-        asked_and_answered = sender == self._source and message.ballot == NO_BALLOT
+        passed_until = self._ledger.passed_until
         for outcome in message.outcomes:
             self._pen.learn(outcome.slot, outcome.decree)
         self.on_claim(sender, message.ballot, message.passed_until)
-        if asked_and_answered and message.outcomes and self._is_lacking():
-            self._ask()
+        if message.outcomes and self._ledger.passed_until > passed_until and self._is_lacking():
+            # An answer that brought us forward: ask for the next chunk soon.  One that did not would
+            # be asked for again and again, as fast as the link allows.
+            self._ask_at_ms = self._pen.now_ms + PAUSE_MS
 
     def on_claim(self, sender: NodeId, ballot: Ballot, passed_until: Slot) -> None:
         """Take note that everything below ``passed_until`` has passed, as the president of ``ballot`` proposed it.

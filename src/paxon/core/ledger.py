@@ -117,6 +117,12 @@ class Ledger:
         """Whether the outcome of ``slot`` is known."""
         return slot < self.passed_until or slot in self.outcomes
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether memory holds as much beyond the first gap as it may hold before it."""
+        ahead = len(self.votes) + len(self.outcomes) - (self.passed_until - self.kept_from)
+        return ahead > KEPT_SLOTS or self._kept_bytes > 2 * KEPT_BYTES
+
     def passed_from(self, slot: Slot, bytes_max: int) -> tuple[Outcome, ...]:
         """Passed decrees in memory, contiguous from ``slot``: as many as fit, and at least one if there is one."""
         taken: list[Outcome] = []

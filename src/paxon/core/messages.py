@@ -24,12 +24,14 @@ class LastVote(Struct, frozen=True):
     ``votes`` is complete for the slots from the asked ``passed_until`` on whose outcome the
     sender does not know.  Every slot below the sender's ``passed_until`` has passed, whether
     its outcome is in ``outcomes`` or, to keep the message finite, only to be asked for.
+    ``stamp_ms`` is the highest stamp the sender has seen, in those decrees too.
     """
 
     ballot: Ballot
     passed_until: Slot
     votes: tuple[Vote, ...]
     outcomes: tuple[Outcome, ...]
+    stamp_ms: int
 
 
 class BeginBallot(Struct, frozen=True):

@@ -108,7 +108,7 @@ class President:
             next_slot=next_slot,
             forced=forced,
             recovered_until=next_slot,
-            stamp_ms=max(ledger.stamp_ms, *(vote.decree.stamp_ms for vote in latest.values()), 0),
+            stamp_ms=max(ledger.stamp_ms, *(promise.stamp_ms for promise in promises.values())),
             progress_ms=now_ms,
             progress_until=ledger.passed_until,
             heard_ms=dict.fromkeys(promises, now_ms),

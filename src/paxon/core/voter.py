@@ -52,7 +52,8 @@ class Voter:
         )
         # A promise is worth something only if it outlives a crash: sent before it is inked, we
         # could forget it, vote in an older ballot, and break I7.
-        self._pen.send(sender, LastVote(message.ballot, ledger.passed_until, votes, outcomes), after=ledger.line)
+        answer = LastVote(message.ballot, ledger.passed_until, votes, outcomes, ledger.stamp_ms)
+        self._pen.send(sender, answer, after=ledger.line)
 
     def on_begin_ballot(self, sender: NodeId, message: BeginBallot) -> None:
         """Vote, unless that breaks a promise (step 4).
@@ -69,6 +70,10 @@ class Voter:
         if ledger.knows(message.slot):
             # The president lags behind us in this slot: the outcome serves it better than a vote.
             self._archive.hand_out(sender, message.slot)
+            return
+        if ledger.is_crowded:
+            # The others pass decrees faster than we catch up, so they do not need us; abstaining is
+            # always safe, and keeping every decree beyond our gap in memory is not.
             return
         vote = ledger.votes.get(message.slot)
         if vote is None or vote.ballot < message.ballot:

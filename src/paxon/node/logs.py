@@ -66,13 +66,14 @@ class JsonLines(_Lines):
     """One JSON object per event: ``time``, ``level``, ``member``, ``message``, and the fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        event = {
-            **self._fields(record),
+        event: dict[str, object] = {
             "time": self._time(record),
             "level": record.levelname.lower(),
             "member": self._member,
             "message": record.getMessage(),
         }
+        # A field may not pass for one of these.
+        event.update((key, value) for key, value in self._fields(record).items() if key not in event)
         return json.dumps(event, default=str)
 
 

@@ -6,8 +6,7 @@ from random import Random
 from paxon.core.decree import NodeId, Slot
 from paxon.core.invariants import named
 from paxon.core.ledger import Ledger, Record
-from paxon.core.roster import Rosters
-from paxon.core.timing import Timing
+from paxon.core.roster import ROSTER_LAG, Rosters
 from paxon.node.host import Host
 from paxon.node.letters import PeerMessage
 from paxon.node.settings import Limits
@@ -26,8 +25,12 @@ from paxon.storage.identity import DataDirectory
 SEGMENT_BYTES = 32 * 1024
 """Small, so that a run of seconds fills several."""
 
-RECALL_SLOTS = 40
-"""How many passed decrees stay in memory: few, so that members that were away are served from the file."""
+KEPT_SLOTS = 2 * ROSTER_LAG
+"""How many passed decrees stay in memory: few, so that members that were away are served from the file.
+
+Twice the window, because that a vote passed becomes durable with the next sync, which an idle member does not make:
+the file may lack the outcomes of the last window.
+"""
 
 
 class ForgetfulLedger(Ledger):
@@ -35,7 +38,7 @@ class ForgetfulLedger(Ledger):
 
     def forget_what_the_file_keeps(self) -> None:
         """See ``Ledger``."""
-        while self.passed_until - self.kept_from > RECALL_SLOTS:
+        while self.passed_until - self.kept_from > KEPT_SLOTS:
             del self.outcomes[self.kept_from]
             self.kept_from = Slot(self.kept_from + 1)
 
@@ -136,7 +139,7 @@ class Member:
             self.disk,
             SimTransport(life, network, oracle),
             Limits(pipeline_depth=self._plan.pipeline_depth, decree_bytes_max=self._plan.decree_bytes_max),
-            Timing(),
+            self._plan.timing,
             life.number,
             fatal,
             lambda leader: trace.note(agenda.now_ms, f"leader at {self.number}: {leader and named(leader)}"),

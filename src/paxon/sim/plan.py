@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from paxon.core.decree import NodeId
 from paxon.core.roster import Flexible, Majority, QuorumSystem, Weighted
+from paxon.core.timing import Timing
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -61,6 +62,7 @@ class Plan(Struct, frozen=True):
     quorums: QuorumSystem
     network: NetworkFaults = NetworkFaults()
     machines: MachineFaults = MachineFaults()
+    timing: Timing = Timing()
     storm_ms: int = 10_000
     """How long faults go on before everything heals."""
     request_every_ms: int = 60
@@ -94,12 +96,30 @@ TROUBLED = MachineFaults(
     clock_step_every_ms=3_000,
 )
 
+HASTY = Timing(presence_ms=20, election_timeout_ms=70, retransmit_ms=60, flush_ms=3)
+"""Too impatient for the network that goes with it: presidents follow each other before anything is finished."""
+
+RESTLESS = NetworkFaults(
+    loss=0.15,
+    duplicates=0.05,
+    delay_ms=(0, 40),
+    slow=0.2,
+    slow_ms=300,
+    replay_every_ms=100,
+    cut_every_ms=350,
+    cut_ms=(50, 700),
+)
+DROWSY = MachineFaults(
+    crash_every_ms=1_500, down_ms=(10, 300), sync_ms=(1, 25), pause_every_ms=1_000, pause_ms=(20, 300)
+)
+
 FAULTS: tuple[tuple[str, NetworkFaults, MachineFaults], ...] = (
     ("calm", NetworkFaults(), MachineFaults()),
     ("lossy", LOSSY, MachineFaults(slow_sync=0.05)),
     ("partitions", CUT, MachineFaults()),
     ("crashes", NetworkFaults(delay_ms=(0, 6), replay_every_ms=500), CRASHING),
     ("everything", STORMY, TROUBLED),
+    ("hasty", RESTLESS, DROWSY),
 )
 
 
@@ -129,6 +149,7 @@ def plan_of(seed: int) -> Plan:
         quorums_of(random, size),
         network,
         machines,
+        HASTY if name == "hasty" else Timing(),
         request_every_ms=random.choice((15, 60, 60, 250)),
         pipeline_depth=random.choice((1, 4, 16, 64)),
         decree_bytes_max=random.choice((600, 10_000, 1 << 20)),

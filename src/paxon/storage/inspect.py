@@ -101,30 +101,18 @@ def verify(directory: Directory) -> Report:
     identity = _owner(directory)
     scan = Scan(directory, identity.storage)
     ledger = Ledger()
-    slot: Slot | None = None
-    found_at: Damage | None = None
-    repairable: list[str] = []
+    reading = _Reading()
     proven = 0
+    repairable: list[str] = []
     try:
         kept = decode_ballots(directory.where, Twin(directory, BALLOTS).read())
-        for record, at in _records(directory, scan):
-            try:
-                ledger.write(record)
-            except InvariantViolation as error:
-                reason = f"the record contradicts what is before it: {error}"
-                found_at = Damage(segment_name(scan.number), at, ledger.line, reason)
-                break
-            ledger.forget_what_the_file_keeps()
-            slot = getattr(record, "slot", slot)
-        found_at = found_at or scan.damage
-        damage = found_at.describe(directory.where, slot) if found_at is not None else None
-        if found_at is None:
-            found = Ballots(ledger.next_ballot, ledger.last_tried, ledger.line)
-            compare(directory.where, scan, found, kept)
+        reading.read(directory, scan, ledger)
+        if reading.damage_at is None:
+            compare(directory.where, scan, Ballots(ledger.next_ballot, ledger.last_tried, ledger.line), kept)
             proven = max(scan.proven, kept.line if kept is not None else 0)
         repairable = [finding for name in (IDENTITY, PEERS, BALLOTS) for finding in Twin(directory, name).damage()]
     except (LedgerCorrupt, ForeignIdentity) as error:
-        damage = str(error)
+        reading.damage = reading.damage or str(error)
     return Report(
         identity=identity,
         segments=len(scan.numbers),
@@ -134,17 +122,41 @@ def verify(directory: Directory) -> Report:
         promised=ledger.next_ballot,
         tried=ledger.last_tried,
         torn_bytes=scan.torn.end - scan.torn.offset if scan.torn is not None else 0,
-        unproven_records=scan.line - proven if damage is None else 0,
-        damage=damage,
-        damage_at=found_at,
-        last_slot=slot,
+        unproven_records=scan.line - proven if reading.damage is None else 0,
+        damage=reading.damage,
+        damage_at=reading.damage_at,
+        last_slot=reading.last_slot,
         repairable=tuple(repairable),
     )
 
 
-def _records(directory: Directory, scan: Scan) -> Iterator[tuple[Record, int]]:
-    for frame in scan.frames():
-        yield record_of(frame, f"{directory.where}/{segment_name(scan.number)}"), frame.offset
+class _Reading:
+    """How far a ledger could be read, and why no further."""
+
+    def __init__(self) -> None:
+        self.last_slot: Slot | None = None
+        self.damage_at: Damage | None = None
+        self.damage: str | None = None
+
+    def read(self, directory: Directory, scan: Scan, ledger: Ledger) -> None:
+        """Replay everything into ``ledger``.
+
+        Raises:
+            LedgerError: as a scan does.
+        """
+        for frame in scan.frames():
+            record = record_of(frame, f"{directory.where}/{segment_name(scan.number)}")
+            try:
+                ledger.write(record)
+            except InvariantViolation as error:
+                reason = f"the record contradicts what is before it: {error}"
+                self.damage_at = Damage(segment_name(scan.number), frame.offset, frame.line, reason)
+                break
+            ledger.forget_what_the_file_keeps()
+            self.last_slot = getattr(record, "slot", self.last_slot)
+        self.damage_at = self.damage_at or scan.damage
+        if self.damage_at is not None:
+            self.damage = self.damage_at.describe(directory.where, self.last_slot)
 
 
 def _owner(directory: Directory) -> Identity:

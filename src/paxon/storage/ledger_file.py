@@ -143,7 +143,8 @@ class LedgerFile:
 
         Raises:
             OSError: ``ENOSPC`` or ``EDQUOT``: nothing was lost, and ``sync`` may be called again when there is room.
-            LedgerSyncFailed: anything else, for good: what reached the disk is unknown from here on.
+            LedgerSyncFailed: any other error of the disk, for good: what reached it is unknown from here on.
+            InvariantViolation: if the records make no sense; for good as well.
         """
         self._refuse_after_failure()
         check(self._ready, "a ledger file is replayed before it is written to")
@@ -158,7 +159,10 @@ class LedgerFile:
         except Exception as error:
             if isinstance(error, OSError) and error.errno in DISK_FULL:
                 raise
-            raise self._fail(error) from error
+            failure = self._fail(error)
+            if isinstance(error, OSError | LedgerSyncFailed):
+                raise failure from error
+            raise
         self.synced_line = self._tail.durable
         return self.synced_line
 
