@@ -6,12 +6,10 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 
-from paxon.codec.values import Vocabulary
-from paxon.net.calls import CallLimits, CallServer
+from paxon.net.calls import CallServer
 from paxon.node.config import MemberConfig
 from paxon.node.node import Node
-from paxon.node.service import CLIENT_KINDS, ClientService
-from paxon.node.settings import MIB
+from paxon.node.service import CALL_LIMITS, CLIENT_VOCABULARY, ClientService
 from paxon.rsm.machine import StateMachine
 
 logger = logging.getLogger(__name__)
@@ -95,10 +93,9 @@ def _client_port(config: MemberConfig, node: Node) -> CallServer:
     service = ClientService(node)
     return CallServer(
         listen=(config.listen.host, config.listen.port),
-        vocabulary=Vocabulary(CLIENT_KINDS),
+        vocabulary=CLIENT_VOCABULARY,
         on_request=service.on_request,
         on_closed=service.on_closed,
         tls=config.tls,
-        # Room for the largest command and what surrounds it, or a command at the limit closes its own connection.
-        limits=CallLimits(frame_bytes_max=2 * config.limits.command_bytes_max + MIB),
+        limits=CALL_LIMITS,
     )

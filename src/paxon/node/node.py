@@ -174,7 +174,7 @@ class Node:
             disk_bytes=self._opened(self._ledger_file).disk_bytes,
             version=__version__,
             pid=os.getpid(),
-            endpoint=str(config.listen),
+            endpoint=config.endpoint_of(config.name),
             leader="" if leader is None else self._names[leader.owner],
             leader_endpoint="" if leader is None else self._endpoint_of(leader.owner),
         )
