@@ -169,8 +169,9 @@ class Parliament:
 
     def receive(self, me: NodeId, sender: NodeId, message: Message) -> None:
         """Have a letter arrive that nobody in this run has sent: a late one, or a second copy."""
-        if self.seats[me].legislator is not None:
-            self._step(self.seats[me], lambda member: member.receive(sender, message, self.now_ms))
+        seat = self.seats.get(me)
+        if seat is not None and seat.legislator is not None:
+            self._step(seat, lambda member: member.receive(sender, message, self.now_ms))
 
     # --- time ---
 

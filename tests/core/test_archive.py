@@ -49,6 +49,10 @@ def lacking(sender: NodeId = M2, passed_until: int = 10) -> Legislator:
     return member
 
 
+SOON = 10
+"""Less than any other pause here, in milliseconds."""
+
+
 # --- asking ---
 
 
@@ -93,11 +97,21 @@ def test_nobody_is_asked_for_what_arrives_in_time() -> None:
 
 def test_while_our_ledger_grows_nobody_is_asked() -> None:
     """The decrees are evidently on their way; asking would fetch them twice."""
-    member = lacking(passed_until=4)
-    member.receive(M3, told(2, "a"), 40)
-    assert member.on_deadline(PATIENCE, 0) == Effects()
-    member.receive(M3, told(3, "b", 2), 80)
-    assert member.next_deadline() == 80 + PATIENCE
+    member = listening()
+    begin = [BeginBallot(OF_M2, Slot(number), decree(str(number)), Slot(max(1, number - 1))) for number in range(1, 9)]
+    member.receive(M2, begin[0], 0)
+    member.receive(M2, begin[1], 0)
+    member.receive(M3, told(9), 10)
+    last_ms = 10 + PATIENCE
+    for letter in begin[2:6]:
+        assert member.ledger.passed_until < 9
+        assert member.receive(M2, letter, last_ms - 20).passed
+        assert member.on_deadline(last_ms, 0).letters == []
+        last_ms += PATIENCE - 20
+    assert member.next_deadline() == last_ms
+    assert [letter.message for letter in member.on_deadline(last_ms, 0).letters] == [
+        Lacking(member.ledger.passed_until)
+    ]
 
 
 def test_the_question_says_how_far_our_ledger_goes() -> None:
@@ -106,30 +120,39 @@ def test_the_question_says_how_far_our_ledger_goes() -> None:
     assert member.on_deadline(PATIENCE, 0).letters == [Letter(M2, Lacking(S2))]
 
 
-def test_each_answer_leads_to_the_next_question_at_once() -> None:
+def next_question(member: Legislator, now_ms: int) -> list[Letter]:
+    """What ``member`` asks within ``SOON`` after ``now_ms``."""
+    deadline_ms = member.next_deadline()
+    return member.on_deadline(deadline_ms, 0).letters if deadline_ms <= now_ms + SOON else []
+
+
+def test_each_answer_leads_to_the_next_question() -> None:
     member = lacking(passed_until=5)
     member.on_deadline(PATIENCE, 0)
     effects = member.receive(M2, told(5, "ab"), 60)
-    assert effects.letters == [Letter(M2, Lacking(S3))]
     assert [slot for slot, _ in effects.passed] == [S1, S2]
+    assert [*effects.letters, *next_question(member, 60)] == [Letter(M2, Lacking(S3))]
     effects = member.receive(M2, told(5, "cd", 3), 70)
-    assert effects.letters == [], "until nothing is lacking"
+    assert [*effects.letters, *next_question(member, 70)] == [], "until nothing is lacking"
     assert member.next_deadline() > 1_000
 
 
 def test_an_answer_that_says_that_still_more_has_passed_goes_on() -> None:
     member = lacking(passed_until=2)
     member.on_deadline(PATIENCE, 0)
-    assert member.receive(M2, told(9, "a"), 60).letters == [Letter(M2, Lacking(S2))]
+    effects = member.receive(M2, told(9, "a"), 60)
+    assert [*effects.letters, *next_question(member, 60)] == [Letter(M2, Lacking(S2))]
 
 
 def test_an_answer_that_brings_nothing_new_is_followed_by_no_question() -> None:
     """Asking again at once would go round as fast as the link allows."""
     member = lacking()
     member.on_deadline(PATIENCE, 0)
-    assert member.receive(M2, told(10, "a"), 60).letters == [Letter(M2, Lacking(S2))]
+    member.receive(M2, told(10, "a"), 60)
+    next_question(member, 60)
     for late in (told(10, "a"), told(10), told(10, "e", 5)):
         assert member.receive(M2, late, 70).letters == []
+        assert next_question(member, 70) == []
 
 
 def test_an_unanswered_question_is_repeated() -> None:

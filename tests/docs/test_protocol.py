@@ -11,12 +11,16 @@ from pathlib import Path
 import pytest
 
 import paxon
-from tests.docs.documents import ROOT
+from tests.docs.documents import ROOT, glossary_objections
+from tests.docs.test_glossary import messages_of
 from tests.tidy.source import demand_none
 
-DOCUMENTS = ("docs/architecture.md", "docs/protocol.md", "docs/glossary.md", *sorted(
-    path.relative_to(ROOT).as_posix() for path in (ROOT / "docs/decisions").glob("*.md")
-))
+DOCUMENTS = (
+    "docs/architecture.md",
+    "docs/protocol.md",
+    "docs/glossary.md",
+    *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs/decisions").glob("*.md")),
+)
 
 PACKAGES = {module.name for module in pkgutil.iter_modules(paxon.__path__)}
 
@@ -72,6 +76,16 @@ def name_objections(document: str, text: str, root: Path = ROOT) -> Iterator[str
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_what_the_documents_name_exists(document: str) -> None:
     demand_none(name_objections(document, (ROOT / document).read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["core.decree", "core.effects", "core.ledger", "core.messages", "core.roster", "core.slip", "node.letters"],
+)
+def test_the_glossary_has_every_value_of_the_protocol(module: str) -> None:
+    names = messages_of(importlib.import_module(f"paxon.{module}"))
+    assert names
+    demand_none(glossary_objections(names, (ROOT / "docs/glossary.md").read_text(encoding="utf-8")))
 
 
 def test_every_row_of_the_protocol_names_code_or_a_test() -> None:

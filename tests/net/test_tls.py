@@ -80,7 +80,10 @@ def test_a_certificate_of_another_name_is_refused_by_the_dialler(
         heard: list[bytes] = []
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            heard.append(await reader.read(1))
+            try:
+                heard.append(await reader.read(1))
+            except OSError:
+                heard.append(b"")
             writer.transport.abort()
 
         impostor = TlsContexts(tls_files(tmp_path, authority, "cyd")).server()

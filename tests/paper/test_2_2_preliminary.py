@@ -208,18 +208,18 @@ def test_any_number_of_ballots_may_go_on_at_once(seed: int) -> None:
     """2.2: any priest may start a ballot at any time, and safety does not ask how many there are."""
     random = Random(seed)
     parliament = Parliament(5, sync_ms=1, chance=lambda me: random.randrange(2**32))
-    parliament.loses = lambda sent: random.random() < 0.2
+    parliament.loses = lambda sent: random.random() < 0.45
     at_once = 0
-    for number in range(120):
+    for number in range(300):
         for me in parliament.members:
             if random.random() < 0.05 and parliament[me].slip is None:
                 parliament.stand(me)
         parliament.run_for(random.randrange(4))
-        at_once = max(at_once, len(parliament.presidents))
+        at_once = max(at_once, sum(parliament[me].slip is not None for me in parliament.alive))
         for me in parliament.presidents:
             if parliament[me].may_propose:
                 parliament.propose(me, f"{number} by {me}")
-    assert at_once > 1
+    assert at_once >= 3
     heal(parliament)
 
 

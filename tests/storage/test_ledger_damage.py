@@ -240,6 +240,13 @@ class TestMisdirected:
         with pytest.raises(LedgerCorrupt, match=r"ledger-0+1\.seg"):
             opened(disk)
 
+    def test_bytes_behind_a_sealed_segment(self) -> None:
+        """Nothing is lost by them, but a disk that writes where it was not told to is not to be voted with."""
+        disk = several()
+        disk.put(segment_name(1), disk.read(segment_name(1)) + b"stray")
+        with pytest.raises(LedgerCorrupt, match=r"ledger-0+1\.seg.*although a later segment exists"):
+            opened(disk)
+
     def test_lines_that_leave_a_gap(self) -> None:
         disk = closed()
         disk.put(segment_name(2), encode_header(STORAGE, 2, 1000) + bytes(100))

@@ -190,6 +190,19 @@ class TestBallots:
         with pytest.raises(LedgerCorrupt, match=r"tried ballot 0\.0"):
             opened(disk)
 
+    @pytest.mark.parametrize("lost", [TriedBallot(FIRST), PromisedBallot(FIRST)])
+    def test_a_longer_ledger_without_the_ballot_is_refused(self, lost: Record) -> None:
+        """As when a copy of the directory was put to use elsewhere, and brought back."""
+        disk = MemoryDirectory()
+        ledger_file, _, _ = opened(disk)
+        clone = disk.copy()
+        write(ledger_file, [[lost]])
+        ledger_file, _, _ = opened(clone)
+        write(ledger_file, [[Outcome(Slot(slot), decree(slot)) for slot in range(1, 9)]])
+        disk.put(segment_name(1), clone.read(segment_name(1)))
+        with pytest.raises(LedgerCorrupt, match="lost synced records: it ends at line 8"):
+            opened(disk)
+
     def test_a_ledger_that_is_gone_is_refused(self) -> None:
         disk = MemoryDirectory()
         opened(disk)[0].close()

@@ -96,22 +96,20 @@ TROUBLED = MachineFaults(
     clock_step_every_ms=3_000,
 )
 
-HASTY = Timing(presence_ms=20, election_timeout_ms=70, retransmit_ms=60, flush_ms=3)
-"""Too impatient for the network that goes with it: presidents follow each other before anything is finished."""
+HASTY = Timing(presence_ms=15, election_timeout_ms=60, retransmit_ms=60, flush_ms=3)
+"""Too impatient for the faults that go with it: presidents follow each other before anything is finished."""
 
 RESTLESS = NetworkFaults(
     loss=0.15,
-    duplicates=0.05,
-    delay_ms=(0, 40),
-    slow=0.2,
-    slow_ms=300,
-    replay_every_ms=100,
-    cut_every_ms=350,
-    cut_ms=(50, 700),
+    duplicates=0.03,
+    delay_ms=(0, 8),
+    slow=0.05,
+    slow_ms=100,
+    replay_every_ms=300,
+    cut_every_ms=200,
+    cut_ms=(50, 300),
 )
-DROWSY = MachineFaults(
-    crash_every_ms=1_500, down_ms=(10, 300), sync_ms=(1, 25), pause_every_ms=1_000, pause_ms=(20, 300)
-)
+DROWSY = MachineFaults(crash_every_ms=600, down_ms=(5, 100), pause_every_ms=2_000, pause_ms=(20, 200))
 
 FAULTS: tuple[tuple[str, NetworkFaults, MachineFaults], ...] = (
     ("calm", NetworkFaults(), MachineFaults()),
