@@ -11,7 +11,7 @@ from paxon.core.archive import Archive
 from paxon.core.decree import NOOP, NodeId, Slot
 from paxon.core.effects import NOTHING, Letter
 from paxon.core.ledger import Ledger, PromisedBallot, Record, TriedBallot, Vote
-from paxon.core.messages import BeginBallot, LastVote, Message, NextBallot, Present, Superseded, Voted
+from paxon.core.messages import BeginBallot, LastVote, Message, NextBallot, Present, Voted
 from paxon.core.pen import Pen
 from paxon.core.president import President
 from paxon.core.roster import Majority
@@ -67,11 +67,12 @@ def vote_below_promise(patch: pytest.MonkeyPatch) -> None:
 
     def on_begin_ballot(self: Voter, sender: NodeId, message: BeginBallot) -> None:
         if self._ledger.knows(message.slot):
+            self._archive.hand_out(sender, message.slot)
             return
         vote = self._ledger.votes.get(message.slot)
         if vote is None or vote.ballot < message.ballot:
             self._pen.write(Vote(message.slot, message.ballot, message.decree))
-            self._pen.send(sender, Voted(message.ballot, message.slot), after=self._ledger.line)
+        self._pen.send(sender, Voted(message.ballot, message.slot), after=self._ledger.line)
 
     original = Ledger.write
 
@@ -221,15 +222,6 @@ def forwards_begun_twice(patch: pytest.MonkeyPatch) -> None:
         return original(self, sender, message, presiding)
 
     patch.setattr(Incoming, "receive", receive)
-
-
-def stays_president_when_superseded(patch: pytest.MonkeyPatch) -> None:
-    """Section 2.4: a president ignores that a member promised a later ballot.  Liveness only."""
-
-    def on_superseded(self: President, message: Superseded) -> None:
-        pass
-
-    patch.setattr(President, "on_superseded", on_superseded)
 
 
 def stamps_from_the_clock_alone(patch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ class Archive:
         """
         # Only votes of the very ballot will do: what an older president proposed here may not be
         # what passed.  The president of the ballot, in turn, stops claiming anything as soon as
-        # an outcome differs from its own proposal (President.on_outcome).
+        # a decree passes that it did not propose (President._close_passed).
         for slot in sorted(self._ledger.votes):
             if slot < passed_until and self._ledger.votes[slot].ballot == ballot:
                 self._pen.write(Passed(slot, ballot))

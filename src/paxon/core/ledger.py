@@ -76,6 +76,8 @@ class Ledger:
         self.outcomes: dict[Slot, Decree] = {}
         self.passed_until = FIRST_SLOT
         """Every decree below is known."""
+        self.known_until = FIRST_SLOT
+        """No outcome is known from here on; some below may be missing."""
         self.kept_from = FIRST_SLOT
         """Decrees below are only in the file."""
         self.stamp_ms = 0
@@ -149,6 +151,7 @@ class Ledger:
     def _enter(self, slot: Slot, decree: Decree) -> None:
         self.outcomes[slot] = decree
         self.votes.pop(slot, None)
+        self.known_until = max(self.known_until, Slot(slot + 1))
         self.stamp_ms = max(self.stamp_ms, decree.stamp_ms)
         self._kept_bytes += sum(map(len, decree.commands))
         while self.passed_until in self.outcomes:

@@ -93,8 +93,7 @@ class President:
         # Below the highest passed_until reported everything has passed, and a decree passed stays
         # passed: proposing there could only repeat it, if we knew it.  Archive asks for it.
         passed_until = max(ledger.passed_until, *(promise.passed_until for promise in promises.values()))
-        used = [passed_until, *(slot + 1 for slot in latest), *(outcome.slot + 1 for outcome in ledger.passed_ahead())]
-        next_slot = Slot(max(used))
+        next_slot = Slot(max(passed_until, ledger.known_until, *(slot + 1 for slot in latest)))
         forced: deque[tuple[Slot, Decree]] = deque()
         for number in range(passed_until, next_slot):
             slot = Slot(number)
@@ -109,6 +108,7 @@ class President:
             forced=forced,
             recovered_until=next_slot,
             stamp_ms=max(ledger.stamp_ms, *(promise.stamp_ms for promise in promises.values())),
+            held_ms=now_ms,
             progress_ms=now_ms,
             progress_until=ledger.passed_until,
             heard_ms=dict.fromkeys(promises, now_ms),
@@ -197,12 +197,15 @@ class President:
             self._answer_questions(slip)
 
     def _close_passed(self, slip: Polling) -> bool:
-        """Take passed slots off the slip; ``False`` if another decree than ours passed in one.
+        """Take passed slots off the slip; ``False`` if a decree passed that we did not propose.
 
-        That can only be a later president's work.  We must stop at once: followers turn their
-        votes of our ballot into outcomes on our word (Archive.on_claim), and this slot's is wrong.
+        Above everything phase 1 told us, that can only be a later president's work.  We must stop
+        at once: followers turn their votes of our ballot into outcomes on our word that all below
+        ``passed_until`` has passed (Archive.on_claim), and in such a slot that would be wrong.
         """
         ledger = self._ledger
+        if ledger.known_until > slip.next_slot:
+            return False
         for slot in [slot for slot in slip.open if ledger.knows(slot)]:
             passed = ledger.outcomes.get(slot)
             if passed is None or passed != slip.open.pop(slot).decree:
@@ -261,7 +264,8 @@ class President:
 
     def _put_questions(self, slip: Polling, tokens: list[int]) -> None:
         self._call_the_roll(slip)
-        until = max(self._ledger.passed_until, slip.recovered_until)
+        # Decrees known beyond a gap count too: we may have told somebody who can apply them already.
+        until = max(self._ledger.known_until, slip.recovered_until)
         slip.questions.extend(Question(token, slip.roll_call, until) for token in tokens)
 
     def _answer_questions(self, slip: Polling) -> None:
@@ -286,7 +290,6 @@ class President:
 
     def _call_the_roll(self, slip: Polling) -> None:
         slip.roll_call += 1
-        slip.called_ms = self._pen.now_ms
         self._told(slip)
         self._pen.send_all(self._others(), Presence(slip.ballot, slip.roll_call, self._ledger.passed_until))
 
@@ -317,7 +320,7 @@ class President:
         if isinstance(slip, Trying):
             return min(slip.until_ms, slip.sent_ms + timing.retransmit_ms)
         if isinstance(slip, Polling):
-            call_ms = slip.called_ms + timing.presence_ms
+            call_ms = slip.held_ms + timing.presence_ms
             return call_ms if slip.flush_at_ms is None else min(call_ms, slip.flush_at_ms)
         return None
 
@@ -334,7 +337,8 @@ class President:
             if slip.flush_at_ms is not None and now_ms >= slip.flush_at_ms:
                 self._told(slip)
                 self._pen.send_all(self._others(), Success(slip.ballot, self._ledger.passed_until, ()))
-            if now_ms >= slip.called_ms + self._timing.presence_ms:
+            if now_ms >= slip.held_ms + self._timing.presence_ms:
+                slip.held_ms = now_ms
                 self._hold_office(slip)
 
     def _hold_office(self, slip: Polling) -> None:

@@ -56,6 +56,8 @@ class Polling(Struct):
     """Everything that passed before this ballot is below: no read is answered before all of it is known."""
     stamp_ms: int
     """No later decree may carry a lower stamp (section 3.3.3)."""
+    held_ms: int
+    """When the president last made its regular round; roll calls for reads come between."""
     progress_ms: int
     """When the ledger was last seen to grow, or to lack nothing that was recovered."""
     progress_until: Slot
@@ -65,7 +67,6 @@ class Polling(Struct):
     """How far the others were told that decrees passed."""
     flush_at_ms: int | None = None
     roll_call: int = 0
-    called_ms: int = 0
     heard_ms: dict[NodeId, int] = field(default_factory=dict)
     answered: dict[NodeId, int] = field(default_factory=dict)
     """The latest roll call each member answered."""

@@ -72,8 +72,9 @@ class Voter:
             self._archive.hand_out(sender, message.slot)
             return
         if ledger.is_crowded:
-            # The others pass decrees faster than we catch up, so they do not need us; abstaining is
-            # always safe, and keeping every decree beyond our gap in memory is not.
+            # The others have passed thousands of decrees without us, so they do not need our votes, unless
+            # one of them stops just now: then writes wait until we have caught up.  Abstaining is
+            # always safe; keeping every decree beyond our gap in memory is not.
             return
         vote = ledger.votes.get(message.slot)
         if vote is None or vote.ballot < message.ballot:

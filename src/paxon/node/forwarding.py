@@ -20,6 +20,9 @@ from paxon.node.service import ERRORS
 FORWARD_COMMANDS_MAX = 2000
 """Commands in one ``Forward``: enough to fill a decree of small ones."""
 
+LIVES_KEPT = 64
+"""Lives of one member whose forwards we remember.  Nothing that an earlier life sent is still on its way by then."""
+
 Send = Callable[[NodeId, PeerMessage], None]
 
 
@@ -40,6 +43,8 @@ class Outgoing:
         self._send = send
         self._next_number = 0
         self._sent: dict[int, _Sent] = {}
+        self.bytes = 0
+        """Of commands sent and not yet settled."""
 
     def __len__(self) -> int:
         return len(self._sent)
@@ -49,6 +54,7 @@ class Outgoing:
         numbers = []
         for pending in pendings:
             self._sent[self._next_number] = _Sent(pending, ballot, now_ms)
+            self.bytes += len(pending.command)
             numbers.append(self._next_number)
             self._next_number += 1
         self._transmit(ballot, numbers)
@@ -58,9 +64,8 @@ class Outgoing:
         if message.boot != self._boot:
             return
         for number, slot, result in message.answers:
-            sent = self._sent.pop(number, None)
-            if sent is not None:
-                sent.pending.succeed(slot, result)
+            if number in self._sent:
+                self._settled(number).succeed(slot, result)
 
     def on_refusals(self, message: Refusals) -> list[Pending]:
         """Failures of commands.  Returns those certainly not begun for want of a leader: to be tried elsewhere."""
@@ -71,12 +76,12 @@ class Outgoing:
             sent = self._sent.get(number)
             if sent is None or sent.ballot != message.ballot:
                 continue
-            del self._sent[number]
+            pending = self._settled(number)
             if code == NotLeader.code:
-                again.append(sent.pending)
+                again.append(pending)
             else:
                 # A code this release does not know claims nothing, so it is taken for "unknown".
-                sent.pending.fail(ERRORS.get(code, OutcomeUnknown)(text))
+                pending.fail(ERRORS.get(code, OutcomeUnknown)(text))
         return again
 
     def on_link_lost(self, peer: NodeId) -> None:
@@ -96,11 +101,9 @@ class Outgoing:
         for number, sent in list(self._sent.items()):
             is_superseded = leader is not None and leader > sent.ballot
             if sent.pending.deadline_ms <= now_ms or sent.pending.reply.done():
-                del self._sent[number]
-                sent.pending.fail(DeadlineExceeded("the leader did not answer in time; it may yet be applied"))
+                self._settled(number).fail(DeadlineExceeded("the leader did not answer in time; it may yet be applied"))
             elif is_superseded and (sent.is_cut_off or led_for_ms >= 2 * self._retransmit_ms):
-                del self._sent[number]
-                sent.pending.fail(LeadershipLost("the leader that had the command is gone; it may have been applied"))
+                self._settled(number).fail(LeadershipLost("the leader that had the command is gone; it may have been applied"))
             elif now_ms - sent.sent_ms >= self._retransmit_ms:
                 sent.sent_ms = now_ms
                 late.setdefault(sent.ballot, []).append(number)
@@ -109,9 +112,13 @@ class Outgoing:
 
     def abandon(self, error: RequestError) -> None:
         """Nobody will learn here what became of what was sent."""
-        for sent in self._sent.values():
-            sent.pending.fail(error)
-        self._sent.clear()
+        for number in list(self._sent):
+            self._settled(number).fail(error)
+
+    def _settled(self, number: int) -> Pending:
+        pending = self._sent.pop(number).pending
+        self.bytes -= len(pending.command)
+        return pending
 
     def _transmit(self, ballot: Ballot, numbers: list[int]) -> None:
         # Numbers are settled out of order; whatever is below the lowest open one is settled for good.
@@ -182,7 +189,10 @@ class Incoming:
     def receive(self, sender: NodeId, message: Forward, presiding: Ballot | None) -> list[tuple[bytes, Relay]]:
         """Take in what is new, if ``message`` is for the ballot we are ``presiding`` in; answer what is not."""
         key = (sender, message.boot)
-        origin = self._origins.setdefault(key, _Origin())
+        origin = self._origins.get(key)
+        if origin is None:
+            origin = self._origins[key] = _Origin()
+            self._forget_early_lives(sender)
         if message.settled_until > origin.settled_until:
             origin.settled_until = message.settled_until
             for number in [number for number in origin.taken if number < message.settled_until]:
@@ -208,8 +218,8 @@ class Incoming:
 
     def answer(self, key: tuple[NodeId, int], number: int, answer: _Answer) -> None:
         """A command we took in has its answer, for good: repeats of the forward get the same."""
-        origin = self._origins[key]
-        if number >= origin.settled_until:
+        origin = self._origins.get(key)
+        if origin is not None and number >= origin.settled_until:
             origin.taken[number] = answer
             self._queue(key, number, answer)
 
@@ -230,6 +240,12 @@ class Incoming:
                     refusals.setdefault(answer.ballot, []).append((number, answer.code, answer.text))
             for ballot, refused in refusals.items():
                 self._send(member, Refusals(boot, ballot, tuple(refused)))
+
+    def _forget_early_lives(self, member: NodeId) -> None:
+        # The oldest first: dictionaries keep their order.
+        lives = [key for key in self._origins if key[0] == member]
+        for key in lives[:-LIVES_KEPT]:
+            del self._origins[key]
 
     def _queue(self, key: tuple[NodeId, int], number: int, answer: _Answer) -> None:
         self._outgoing.setdefault(key, {})[number] = answer

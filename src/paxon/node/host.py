@@ -69,8 +69,8 @@ RECALL_BYTES = 128 * 1024
 URGENT = (Presence, Present, Canvass, CanvassReply, HandOver, Superseded, AskReading, ReadingAt)
 """Small messages that bulk data must not delay."""
 
-INKED = (BeginBallot, NextBallot, LastVote, Success)
-"""Messages that may make the core write to its ledger."""
+INKED = (BeginBallot, NextBallot, LastVote, Success, CanvassReply, HandOver)
+"""Messages that may make the core take on more to write than a note about what it already holds."""
 
 
 class Host:
@@ -198,7 +198,7 @@ class Host:
             raise Stopping("this member is shutting down: ask another")
         if self.is_disk_full and self.role is Role.LEADER:
             raise DiskFull("the leader's disk is full: free some space there, then try again")
-        self._proposals.admit(command, elsewhere=len(self._outgoing))
+        self._proposals.admit(command, len(self._outgoing), self._outgoing.bytes)
         self._proposals.add(Pending(command, reply, self._clock.monotonic_ms() + timeout_ms))
         self._pump_soon()
         self._start_ticking()
@@ -312,7 +312,7 @@ class Host:
         slip = self.legislator.slip
         if isinstance(slip, Polling):
             commands = tuple(pending.command for pending in batch)
-            self._try_elsewhere(self._proposals.begin(slip.next_slot, Batch(slip.ballot, batch)))
+            self._proposals.begin(slip.next_slot, Batch(slip.ballot, batch))
             clock = self._clock
             self._handle(lambda: self.legislator.propose(commands, clock.monotonic_ms(), clock.wall_ms()))
 
@@ -342,9 +342,13 @@ class Host:
         self._clock.call_at(self._clock.monotonic_ms() + DISK_RETRY_MS, self._try_disk_again)
 
     def _try_disk_again(self) -> None:
-        if not self._is_dead and not self._is_syncing:
-            self._is_syncing = True
-            self._disk.sync(self._on_synced, self._on_sync_failed)
+        if self._is_dead or self._is_syncing:
+            return
+        if self.role is Role.LEADER:
+            # The first attempt to hand over may have found nobody who had caught up.
+            self._handle(lambda: self.legislator.hand_over(self._clock.monotonic_ms()))
+        self._is_syncing = True
+        self._disk.sync(self._on_synced, self._on_sync_failed)
 
     # --- requests of other members ---
 

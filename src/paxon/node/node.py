@@ -14,7 +14,7 @@ from typing import TypeVar, cast
 from paxon.core.decree import Ballot, NodeId
 from paxon.core.ledger import Ledger, Record
 from paxon.core.roster import ROSTER_LAG, Rosters
-from paxon.errors import ProtocolError, check
+from paxon.errors import LedgerError, ProtocolError, check
 from paxon.net.links import Links, LocalIdentity, PeerAddress
 from paxon.node.clock import LoopClock
 from paxon.node.config import MemberConfig
@@ -86,7 +86,7 @@ class Node:
         self._directory = directory
         ledger = self._replay(directory)
         loop = asyncio.get_running_loop()
-        self._disk = ThreadedDisk(self._opened(self._ledger_file), loop, self._on_fatal)
+        self._disk = ThreadedDisk(self._opened(self._ledger_file), loop, self._on_damage)
         self._links = links = self._make_links(directory)
         self._host = host = Host(
             config.node_id,
@@ -238,7 +238,8 @@ class Node:
             on_lost=self._on_link_lost,
             introduce=directory.introduce,
             tls=config.tls,
-            # A LastVote carries at most one vote for each slot of the window, and must not be dropped for its size.
+            # The largest message is a LastVote, with a decree for every slot that was begun and not passed everywhere:
+            # a window's worth.  It must not be dropped for its size, or there would be no leader.
             frame_bytes_max=ROSTER_LAG * max(config.limits.decree_bytes_max, config.limits.command_bytes_max) + MIB,
         )
 
@@ -269,6 +270,14 @@ class Node:
         if not self.failed.done():
             self._takes_part = False
             self.failed.set_result(error)
+
+    def _on_damage(self, error: Exception) -> None:
+        """A decree could not be read back from the file."""
+        if isinstance(error, LedgerError):
+            self._on_fatal(error)
+        else:
+            # Too many open files, say: whoever asked asks again, and what was promised is not in doubt.
+            logger.warning("reading the ledger failed", extra={"fields": {"error": str(error)}})
 
     def _endpoint_of(self, node: NodeId) -> str:
         name = self._names[node]

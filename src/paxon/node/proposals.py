@@ -6,7 +6,8 @@ command says, or other members.  A command leaves in one of three ways: applied,
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from msgspec import Struct
 
@@ -61,7 +62,8 @@ class Proposals:
         self._waiting: deque[Pending] = deque()
         self._bytes = 0
         self._begun = 0
-        self._open: dict[Slot, Batch] = {}
+        self._open: dict[Slot, list[Batch]] = {}
+        """Batches of ours by slot, each of another ballot.  Only the outcome of the slot says what became of them."""
         self._sweep_at_ms = 1 << 62
         """No deadline is earlier."""
 
@@ -78,7 +80,7 @@ class Proposals:
         """How many of our decrees have neither passed nor been beaten."""
         return len(self._open)
 
-    def admit(self, command: bytes, elsewhere: int = 0) -> None:
+    def admit(self, command: bytes, elsewhere: int = 0, elsewhere_bytes: int = 0) -> None:
         """Refuse a command that is too large or one too many; ``elsewhere`` counts those forwarded.
 
         Raises:
@@ -90,8 +92,9 @@ class Proposals:
             raise TooLarge(f"the command has {len(command)} bytes, the limit is {limits.command_bytes_max}: send less")
         if len(self) + elsewhere >= limits.waiting_commands_max:
             raise Overloaded(f"{len(self) + elsewhere} commands are waiting, the limit: try again a little later")
-        if self._bytes + len(command) > limits.waiting_bytes_max:
-            raise Overloaded(f"{self._bytes} bytes of commands are waiting, the limit: try again a little later")
+        waiting_bytes = self._bytes + elsewhere_bytes
+        if waiting_bytes + len(command) > limits.waiting_bytes_max:
+            raise Overloaded(f"{waiting_bytes} bytes of commands are waiting, near the limit: try again a little later")
 
     def add(self, pending: Pending) -> None:
         """Queue an admitted command."""
@@ -118,33 +121,30 @@ class Proposals:
             taken.append(pending)
         return taken
 
-    def begin(self, slot: Slot, batch: Batch) -> list[Pending]:
-        """``batch`` was proposed in ``slot``.  Returns commands that are certainly not applied after all.
+    def begin(self, slot: Slot, batch: Batch) -> None:
+        """``batch`` was proposed in ``slot``.
 
-        A ballot of ours that we lost may have left a batch in the same slot.  We may only
-        propose there again if nothing of it can have passed (B3), so it never will.
+        A ballot of ours that we lost may have left a batch in the same slot, and it stays there:
+        it cannot have passed (or we could not propose another), but a vote for it may be left
+        with a member that did not answer, and force a later president to propose it again.
         """
-        beaten = self._open.pop(slot, None)
-        self._open[slot] = batch
+        batches = self._open.setdefault(slot, [])
+        check(all(earlier.ballot < batch.ballot for earlier in batches), "one decree per ballot and slot")
+        batches.append(batch)
         self._count(batch, 1)
-        if beaten is None:
-            return []
-        check(beaten.ballot < batch.ballot, "one decree per ballot and slot")
-        self._count(beaten, -1)
-        return beaten.pendings
 
     def settle(self, slot: Slot, decree: Decree, results: list[Result]) -> list[Pending]:
-        """``decree`` passed in ``slot``.  Returns our commands for that slot if it was not ours: not applied."""
-        batch = self._open.pop(slot, None)
-        if batch is None:
-            return []
-        self._count(batch, -1)
-        if decree.ballot != batch.ballot:
-            return batch.pendings
-        check(len(results) == len(batch.pendings), "our decree holds our commands")
-        for pending, result in zip(batch.pendings, results, strict=True):
-            pending.succeed(slot, result)
-        return []
+        """``decree`` passed in ``slot``.  Returns those of our commands for that slot which are not in it: not applied."""
+        beaten: list[Pending] = []
+        for batch in self._open.pop(slot, ()):
+            self._count(batch, -1)
+            if decree.ballot != batch.ballot:
+                beaten += batch.pendings
+                continue
+            check(len(results) == len(batch.pendings), "our decree holds our commands")
+            for pending, result in zip(batch.pendings, results, strict=True):
+                pending.succeed(slot, result)
+        return beaten
 
     def expire(self, now_ms: int) -> None:
         """Answer those whose deadline has passed."""
@@ -156,7 +156,7 @@ class Proposals:
                 pending.fail(NotLeader("no leader could take the command before its deadline; it was not applied"))
             else:
                 self._sweep_at_ms = min(self._sweep_at_ms, pending.deadline_ms)
-        for batch in self._open.values():
+        for batch in self._batches():
             for pending in batch.pendings:
                 if pending.deadline_ms <= now_ms:
                     pending.fail(DeadlineExceeded("no majority answered before the deadline; it may yet be applied"))
@@ -168,10 +168,13 @@ class Proposals:
 
     def abandon(self, error: RequestError) -> None:
         """Nobody will learn here what became of what is in a slot."""
-        for batch in self._open.values():
+        for batch in self._batches():
             for pending in batch.pendings:
                 pending.fail(error)
         self._open.clear()
+
+    def _batches(self) -> Iterator[Batch]:
+        return chain.from_iterable(self._open.values())
 
     def _count(self, batch: Batch, sign: int) -> None:
         self._begun += sign * len(batch.pendings)

@@ -31,7 +31,7 @@ class Readings:
     """Readers here, and the barriers other members asked of us.
 
     Invariant: a reader is in exactly one of ``_waiting`` (no barrier yet), ``_barriers``
-    (asked) and ``_due`` (the slot is known, not yet applied).
+    (asked), ``_turned_down`` and ``_due`` (the slot is known, not yet applied).
     """
 
     def __init__(self, me: NodeId, boot: int, retransmit_ms: int, send: Callable[[NodeId, PeerMessage], None]) -> None:
@@ -41,6 +41,8 @@ class Readings:
         self._send = send
         self._next_number = 0
         self._waiting: list[_Reader] = []
+        self._turned_down: list[_Reader] = []
+        """Told to ask again: they do at the next tick, when we may have heard of another leader."""
         self._barriers: dict[int, _Barrier] = {}
         self._due: list[tuple[Slot, list[_Reader]]] = []
         self._foreign: dict[int, tuple[NodeId, int, int]] = {}
@@ -48,7 +50,7 @@ class Readings:
 
     def __len__(self) -> int:
         barriers = sum(len(barrier.readers) for barrier in self._barriers.values())
-        return len(self._waiting) + barriers + sum(len(readers) for _, readers in self._due)
+        return len(self._waiting) + len(self._turned_down) + barriers + sum(len(readers) for _, readers in self._due)
 
     def add(self, reply: Reply[int], deadline_ms: int) -> None:
         """Somebody wants to read here."""
@@ -109,7 +111,8 @@ class Readings:
                 # The answer to the old number, should it still come, finds nobody: no harm.
                 del self._barriers[number]
                 self._waiting.extend(barrier.readers)
-        self._waiting = self._in_time(self._waiting, now_ms)
+        self._waiting = self._in_time(self._waiting + self._turned_down, now_ms)
+        self._turned_down = []
         for barrier in self._barriers.values():
             barrier.readers = self._in_time(barrier.readers, now_ms)
         self._due = [(passed_until, self._in_time(readers, now_ms)) for passed_until, readers in self._due]
@@ -117,18 +120,19 @@ class Readings:
 
     def refuse_all(self, error: Exception) -> None:
         """Nobody will be served any more."""
-        for readers in [self._waiting, *(barrier.readers for barrier in self._barriers.values())]:
+        barriers = (barrier.readers for barrier in self._barriers.values())
+        for readers in [self._waiting, self._turned_down, *barriers, *(readers for _, readers in self._due)]:
             for reader in readers:
                 if not reader.reply.done():
                     reader.reply.set_exception(error)
-        self._waiting, self._barriers = [], {}
+        self._waiting, self._turned_down, self._barriers, self._due = [], [], {}, []
 
     def _settle(self, number: int, passed_until: Slot | None) -> None:
         barrier = self._barriers.pop(number, None)
         if barrier is None:
             return
         if passed_until is None:
-            self._waiting.extend(barrier.readers)
+            self._turned_down.extend(barrier.readers)
         else:
             self._due.append((passed_until, barrier.readers))
 

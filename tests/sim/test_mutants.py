@@ -1,0 +1,40 @@
+"""Each broken rule is noticed, by some seed soon; the stories that take chance too long are in ``test_script``."""
+
+import logging
+
+import pytest
+
+from paxon.sim.world import Violation, World
+from tests.sim import mutants
+
+MUTANTS = {
+    mutants.promise_sent_before_durable: "I7",
+    mutants.vote_sent_before_durable: "I5|I7",
+    mutants.outbox_holds_nothing: "I7",
+    mutants.promise_forgotten: "I7",
+    mutants.vote_below_promise: "I7",
+    mutants.ballot_number_not_kept: "I7|I2",
+    mutants.ballot_number_sent_before_durable: "I7|I2",
+    mutants.lowest_vote_wins: "B3|Lemma",
+    mutants.reported_votes_ignored: "B3|Lemma",
+    mutants.gap_left_open: "stuck",
+    mutants.short_vote_quorum: "I1",
+    mutants.short_promise_quorum: "I5",
+    mutants.late_outcomes_not_reported: "I7",
+    mutants.votes_of_any_ballot_pass: "I1",
+    mutants.read_before_recovery: "a read at member",
+    mutants.forwards_begun_twice: "at most once",
+    mutants.stamps_from_the_clock_alone: "3.3.3",
+    mutants.retransmission_off: "stuck",
+}
+
+SEEDS_MAX = 120
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_a_broken_rule_is_noticed(mutant: mutants.Break, monkeypatch: pytest.MonkeyPatch) -> None:
+    logging.getLogger("paxon").setLevel(logging.CRITICAL)
+    mutant(monkeypatch)
+    with pytest.raises(Violation, match=rf"\A[^\n]*({MUTANTS[mutant]})[^\0]*python -m paxon\.sim"):
+        for seed in range(SEEDS_MAX):
+            World(seed).run()
