@@ -238,11 +238,21 @@ def test_nothing_is_handed_out_to_oneself() -> None:
 
 
 def test_a_late_promise_changes_nothing_but_what_it_tells_of_the_past() -> None:
-    president = polling(M1, answers={M2: promise(ballot(2, 1))}, above=1)
-    own = polling_slip(president).ballot
-    late = promise(own, [Vote(S1, EARLY, decree("a"))], known=[Outcome(S2, decree("b"))])
-    assert president.receive(M3, late, 0).records == [Outcome(S2, decree("b"))]
-    assert M3 not in polling_slip(president).promised
+    own, b = ballot(2, 1), decree("b")
+    president = polling(M1, above=1, answers={M2: promise(own, [Vote(S2, EARLY, b)])})
+    late = promise(own, [Vote(S1, EARLY, decree("a"))], known=[Outcome(S2, b)])
+    assert president.receive(M3, late, 0).records == [Outcome(S2, b)]
+    slip = polling_slip(president)
+    assert M3 not in slip.promised
+    assert {slot: open_.decree for slot, open_ in slip.open.items()} == {S1: NOOP}
+
+
+def test_decrees_beyond_all_that_phase_1_told_of_are_a_later_president_s() -> None:
+    """Whatever passed before our ballot was voted for by somebody in our promise quorum, and reported."""
+    for slot in (S1, S3):
+        president = polling(M1, quorums=FIVE)
+        president.receive(M3, Success(NO_BALLOT, S1, (Outcome(slot, decree("theirs", LATE)),)), 1)
+        assert president.slip is None
 
 
 VOTE_BALLOTS = st.builds(ballot, st.integers(1, 3), st.integers(1, 3))

@@ -8,6 +8,7 @@ from paxon.core.decree import NO_BALLOT, Slot
 from paxon.core.effects import Effects, Letter, Recall
 from paxon.core.ledger import Outcome, Passed, PromisedBallot, Vote
 from paxon.core.messages import BeginBallot, NextBallot, Success, Voted
+from paxon.core.roster import ROSTER_LAG
 from paxon.errors import InvariantViolation, ProtocolError
 from tests.core.build import M1, M2, M3, S1, S2, S3, S4, S5, ballot, decree, idle, outcomes, promise
 
@@ -187,16 +188,18 @@ def test_a_member_with_too_much_beyond_its_gap_abstains(monkeypatch: pytest.Monk
     """Memory has to end somewhere, and a vote is never owed (section 2.2)."""
     monkeypatch.setattr(ledger_module, "KEPT_SLOTS", 2)
     member = idle(M3, *outcomes("cde", 3))
-    assert member.receive(M2, BeginBallot(ASKED, Slot(7), NEW, S1), 0) == Effects()
+    far = Slot(1 + ROSTER_LAG)
+    assert member.receive(M2, BeginBallot(ASKED, far, NEW, S1), 0) == Effects()
+    assert idle(M3, *outcomes("cd", 3)).receive(M2, BeginBallot(ASKED, far, NEW, S1), 0).records
 
 
 @pytest.mark.parametrize("scarce", ["KEPT_SLOTS", "KEPT_BYTES"])
-def test_but_never_in_the_gap_itself(monkeypatch: pytest.MonkeyPatch, scarce: str) -> None:
+def test_but_never_within_a_window_of_its_gap(monkeypatch: pytest.MonkeyPatch, scarce: str) -> None:
     """The vote that closes the gap is the one that makes room.  If a quorum denied it, the slot would never pass.
 
     A window of large decrees is enough to fill memory while one lost ``BeginBallot`` is repeated.
     """
     monkeypatch.setattr(ledger_module, scarce, 1)
     member = idle(M3, *outcomes("bcde", 2))
-    effects = member.receive(M2, BeginBallot(ASKED, S1, NEW, S1), 0)
-    assert effects.records == [Vote(S1, ASKED, NEW)]
+    for slot in (Slot(ROSTER_LAG), S1):
+        assert member.receive(M2, BeginBallot(ASKED, slot, NEW, S1), 0).records == [Vote(slot, ASKED, NEW)]

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -59,8 +60,14 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], loop: str = "asyncio") -> T:
             return await main()
 
     factory = uvloop.new_event_loop if loop == "uvloop" else None
-    with asyncio.Runner(loop_factory=factory) as runner:
-        result = runner.run(guarded())
+    with warnings.catch_warnings(), asyncio.Runner(loop_factory=factory) as runner:
+        try:
+            result = runner.run(guarded())
+        except BaseException:
+            # A test that failed leaves connections open.  Warnings are errors here, and uvloop, which warns while it
+            # closes them, would wait for ever for the one that it could not close.
+            warnings.simplefilter("ignore", ResourceWarning)
+            raise
     assert not troubles, troubles
     return result
 

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from paxon.net.complaints import TEXT_LENGTH_MAX, Complaints, printable
+from paxon.net.complaints import FORGET_AFTER_S, TEXT_LENGTH_MAX, Complaints, printable
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -36,6 +36,19 @@ def test_the_number_of_complaints_is_bounded(caplog: pytest.LogCaptureFixture) -
     for number in range(100):
         complaints.say("link refused", "stranger", f"reason {number}")
     assert said(caplog) == ["link refused"] * 3 + ["further complaints are counted, not logged"]
+
+
+def test_a_complaint_that_still_holds_after_an_hour_is_logged_again(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    complaints = Complaints(limit=1, clock=lambda: now[0])
+    assert complaints.say("link refused", "ada", "wrong cluster")
+    now[0] = FORGET_AFTER_S - 1
+    assert not complaints.say("link refused", "ada", "wrong cluster")
+    assert not complaints.say("link refused", "ben", "wrong cluster")
+    now[0] = FORGET_AFTER_S
+    assert complaints.say("link refused", "ben", "wrong cluster")
+    assert not complaints.say("link refused", "ada", "wrong cluster")
+    assert said(caplog).count("further complaints are counted, not logged") == 2
 
 
 def test_what_the_other_side_says_is_one_short_line() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from paxon.errors import ConfigurationError
 from paxon.net.handshake import Welcome
 from paxon.net.links import LinkTimings, PeerAddress
 from paxon.net.listener import Listener
-from tests.net.harness import Member, Stranger, eventually, hello_of, run
+from tests.net.harness import PATIENCE_S, Member, Stranger, eventually, hello_of, run
 
 IMPATIENT = LinkTimings(handshake_timeout_s=0.05, retry_s_min=1000.0, retry_s_max=1000.0)
 PATIENT = LinkTimings(handshake_timeout_s=1000.0, retry_s_min=1000.0, retry_s_max=1000.0)
@@ -114,7 +115,9 @@ def test_a_name_with_several_addresses_has_one_port(loop: str) -> None:
     run(main, loop)
 
 
-def test_a_shortage_of_descriptors_passes(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shortage_of_descriptors_passes(
+    loop: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     async def main() -> None:
         arrived = asyncio.Event()
 
@@ -122,30 +125,27 @@ def test_a_shortage_of_descriptors_passes(loop: str, monkeypatch: pytest.MonkeyP
             connection.close()
             arrived.set()
 
-        running = asyncio.get_running_loop()
         failures = [OSError(24, "Too many open files"), OSError(103, "Software caused connection abort")]
 
-        class Scarce:
-            """The loop, except that it cannot accept at first."""
+        class Scarce(socket.socket):
+            """Cannot accept at first."""
 
-            def __getattr__(self, name: str) -> object:
-                return getattr(running, name)
-
-            async def sock_accept(self, listening: socket.socket) -> tuple[socket.socket, object]:
+            def accept(self) -> tuple[socket.socket, Any]:
                 if failures:
                     raise failures.pop(0)
-                return await running.sock_accept(listening)
+                return super().accept()
 
         monkeypatch.setattr("paxon.net.listener.SHORTAGE_PAUSE_S", 0.001)
         listener = Listener(("127.0.0.1", 0), on_arrival, unfinished_max=1, handshake_timeout_s=1.0)
         with monkeypatch.context() as patch:
-            patch.setattr("paxon.net.listener.asyncio.get_running_loop", Scarce)
+            patch.setattr("paxon.net.listener.socket.socket", Scarce)
             await listener.start()
-            stranger = await Stranger.dial(listener.address)
-            async with asyncio.timeout(20.0):
-                await arrived.wait()
+        stranger = await Stranger.dial(listener.address)
+        async with asyncio.timeout(PATIENCE_S):
+            await arrived.wait()
         assert not failures
         stranger.close()
         await listener.close()
 
     run(main, loop)
+    assert any("Too many open files" in str(record.__dict__["fields"]) for record in caplog.records)

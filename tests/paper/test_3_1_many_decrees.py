@@ -123,7 +123,7 @@ def test_what_an_answer_is_too_small_for_is_asked_for_and_not_voted_on() -> None
 
 
 def test_decrees_125_and_126() -> None:
-    """3.1's example: 126 was voted for and 125 was not.  126 survives, 125 becomes an olive-day decree, new ones follow.
+    """3.1's example: 126 was voted for and 125 was not.  126 survives, 125 becomes olive day, new ones come after.
 
     The old president had begun 125 and 126, and only the letters about 126 arrived.  The
     requests for 125 and for what comes now are from different citizens: to give 125 to the

@@ -40,7 +40,7 @@ def test_a_decree_proposed_after_another_passed_has_a_higher_number(seed: int) -
     parliament = Parliament(5, chance=lambda me: random.randrange(2**32), sync_ms=1)
     parliament.loses = lambda sent: random.random() < 0.15
     known_when_proposed: dict[str, set[Slot]] = {}
-    for number in range(80):
+    for number in range(300):
         parliament.run_for(random.randrange(60))
         if random.random() < 0.06:
             me = random.choice(parliament.members)

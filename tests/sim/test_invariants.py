@@ -145,9 +145,7 @@ def test_stamps_of_one_ballot_never_run_backwards() -> None:
         (Flexible((A, B, G), promises=3, votes=1), 1),
     ],
 )
-def test_a_decree_passes_with_a_vote_quorum_of_its_roster(
-    quorums: Majority | Weighted | Flexible, voters: int
-) -> None:
+def test_a_decree_passes_with_a_vote_quorum_of_its_roster(quorums: Majority | Weighted | Flexible, voters: int) -> None:
     history = History(Rosters(Roster(quorums)))
     for number, voter in enumerate((A, B, G)[:voters], start=1):
         assert SLOT not in history.passed, number

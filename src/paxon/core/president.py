@@ -116,7 +116,7 @@ class President:
         )
         for member, promise in promises.items():
             self._archive.on_claim(member, NO_BALLOT, promise.passed_until)
-            if promise.passed_until < ledger.passed_until:
+            if member != self._pen.me and promise.passed_until < ledger.passed_until:
                 # The request for missing decrees that section 3.1 puts into LastVote.
                 self._archive.hand_out(member, promise.passed_until)
         self._call_the_roll(self.slip)

@@ -8,6 +8,7 @@ from paxon.core.decree import NodeId
 from paxon.core.ledger import PromisedBallot, Vote
 from paxon.core.messages import BeginBallot, LastVote, NextBallot, Superseded, Voted
 from paxon.core.pen import Pen
+from paxon.core.roster import ROSTER_LAG
 from paxon.errors import check
 
 LAST_VOTE_BYTES = 256 * 1024
@@ -71,10 +72,10 @@ class Voter:
             # The president lags behind us in this slot: the outcome serves it better than a vote.
             self._archive.hand_out(sender, message.slot)
             return
-        if ledger.is_crowded:
-            # The others have passed thousands of decrees without us, so they do not need our votes, unless
-            # one of them stops just now: then writes wait until we have caught up.  Abstaining is
-            # always safe; keeping every decree beyond our gap in memory is not.
+        if message.slot >= ledger.passed_until + ROSTER_LAG and ledger.is_crowded:
+            # Whoever presides knows every decree up to a window below this slot, and thousands that we
+            # do not: the others manage without us.  Abstaining is always safe, and keeping all
+            # that lies beyond our gap in memory is not.
             return
         vote = ledger.votes.get(message.slot)
         if vote is None or vote.ballot < message.ballot:

@@ -11,15 +11,16 @@ and is rarely the oldest of many.
 """
 
 import asyncio
-import contextlib
 import errno
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import cast
 
-from paxon.errors import ConfigurationError
+from paxon.errors import ConfigurationError, check
 from paxon.net.addresses import written
-from paxon.net.complaints import Complaints, printable
+from paxon.net.complaints import Complaints
 
 logger = logging.getLogger("paxon.net")
 
@@ -28,6 +29,9 @@ BACKLOG = 128
 
 SHORTAGE_PAUSE_S = 0.2
 """How long to wait when the system has no file descriptor or memory for another connection."""
+
+ACCEPTS_PER_TURN = 16
+"""How many connections are taken before the loop gets another turn."""
 
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -48,17 +52,17 @@ class Listener:
         self._unfinished_max = unfinished_max
         self._handshake_timeout_s = handshake_timeout_s
         self._sockets: list[socket.socket] = []
-        self._accepting: list[asyncio.Task[None]] = []
-        self._unfinished: dict[asyncio.Task[None], str] = {}
-        """In the order of arrival, with the address of the other side."""
+        self._address: tuple[str, int] | None = None
+        self._unfinished: dict[asyncio.Task[None], None] = {}
+        """A set in the order of arrival."""
         self._complaints = Complaints(limit=32)
         self.arrivals_failed = 0
 
     @property
     def address(self) -> tuple[str, int]:
         """Where we listen, with the port that the system chose if ours was 0.  Valid once started."""
-        name = self._sockets[0].getsockname()
-        return (name[0], name[1])
+        check(self._address is not None, "where a listener listens is known once it was started")
+        return cast(tuple[str, int], self._address)
 
     async def start(self) -> None:
         """Bind every address that the host's name stands for, and accept from here on.
@@ -88,70 +92,74 @@ class Listener:
             port = self._sockets[0].getsockname()[1]
         if not self._sockets:
             raise ConfigurationError(_why_not(failure or OSError("no address"), host, port)) from failure
-        self._accepting = [loop.create_task(self._accept(one)) for one in self._sockets]
+        self._address = self._sockets[0].getsockname()[:2]
+        for listening in self._sockets:
+            self._watch(listening)
 
     async def close(self) -> None:
         """Stop listening and cut off unfinished handshakes."""
-        # In this order: a task that was cancelled before its first step would leave its socket open.
-        for group in (self._accepting, list(self._unfinished)):
-            for task in group:
-                task.cancel()
-            await asyncio.gather(*group, return_exceptions=True)
-        self._accepting = []
         self._close_sockets()
+        tasks = list(self._unfinished)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _watch(self, listening: socket.socket) -> None:
+        # Not sock_accept: asyncio's may accept a connection for a future that was cancelled in
+        # the same turn of the loop, and then nobody closes it.
+        if listening in self._sockets:
+            asyncio.get_running_loop().add_reader(listening, self._accept, listening)
 
     def _close_sockets(self) -> None:
-        for one in self._sockets:
-            one.close()
+        loop = asyncio.get_running_loop()
+        for listening in self._sockets:
+            loop.remove_reader(listening)
+            listening.close()
         self._sockets = []
 
-    async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
+    def _accept(self, listening: socket.socket) -> None:
+        """Take the connections that wait, but not so many that nobody else gets a turn."""
+        for _ in range(ACCEPTS_PER_TURN):
             try:
-                connection, address = await loop.sock_accept(listening)
+                connection, address = listening.accept()
             except OSError as error:
                 if error.errno in _SHORTAGES:
                     self._complaints.say("cannot accept connections", written(*self.address), error.strerror or "")
-                    await asyncio.sleep(SHORTAGE_PAUSE_S)
-                # Anything else is about one connection that was gone before we took it.
-                continue
+                    loop = asyncio.get_running_loop()
+                    loop.remove_reader(listening)
+                    loop.call_later(SHORTAGE_PAUSE_S, self._watch, listening)
+                # Otherwise nobody waits, or who did is gone.
+                return
+            connection.setblocking(False)
             if len(self._unfinished) >= self._unfinished_max:
                 self._complaints.say("too many unfinished handshakes", written(*self.address), "the oldest is cut off")
-                next(iter(self._unfinished)).cancel()
-            task = loop.create_task(self._arrive(connection))
-            self._unfinished[task] = written(*address[:2])
-            task.add_done_callback(self._on_arrived)
-            # Accepting does not wait while arrivals are queued up; others want a turn too.
-            await asyncio.sleep(0)
+                oldest = next(iter(self._unfinished))
+                del self._unfinished[oldest]
+                oldest.cancel()
+            task = asyncio.get_running_loop().create_task(self._arrive(connection))
+            self._unfinished[task] = None
+            # By host and not by port: a stranger's next attempt comes from another one.
+            task.add_done_callback(partial(self._on_arrived, connection, address[0]))
 
     async def _arrive(self, connection: socket.socket) -> None:
-        try:
-            async with asyncio.timeout(self._handshake_timeout_s):
-                await self._on_arrival(connection)
-        except BaseException:
-            # Whatever of it a transport took over, the transport has closed by itself.
-            with contextlib.suppress(OSError):
-                connection.close()
-            raise
+        async with asyncio.timeout(self._handshake_timeout_s):
+            await self._on_arrival(connection)
 
-    def _on_arrived(self, task: asyncio.Task[None]) -> None:
-        address = self._unfinished.pop(task)
+    def _on_arrived(self, connection: socket.socket, host: str, task: asyncio.Task[None]) -> None:
+        self._unfinished.pop(task, None)
         error = None if task.cancelled() else task.exception()
         if error is None and not task.cancelled():
             return
+        # Here and not in the task, which may have been cancelled before its first step.  If a
+        # transport took the socket over, it has closed it by itself, and once more is harmless.
+        connection.close()
         self.arrivals_failed += 1
-        if error is None:
-            return
         if isinstance(error, TimeoutError):
-            reason = f"no handshake within {self._handshake_timeout_s} s"
+            self._complaints.say("handshake failed", host, f"no handshake within {self._handshake_timeout_s} s")
         elif isinstance(error, OSError):
-            reason = printable(str(error.strerror or error))
-        else:
-            logger.error("an arrival failed", exc_info=error, extra={"fields": {"address": address}})
-            return
-        # Not by port: a stranger's next attempt comes from another one.
-        self._complaints.say("handshake failed", address.rpartition(":")[0], reason)
+            self._complaints.say("handshake failed", host, error.strerror or str(error))
+        elif error is not None:
+            logger.error("an arrival failed", exc_info=error, extra={"fields": {"peer": host}})
 
 
 def _bound(family: int, address: tuple[object, ...]) -> socket.socket:
