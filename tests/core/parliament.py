@@ -25,6 +25,10 @@ RECALLED_SLOTS = 64
 """How many decrees the host reads from the file for one ``Recall``."""
 
 
+AT_ONCE_MAX = 20_000
+"""So many events at one instant are a deadline that never gets later."""
+
+
 class Sent(Struct, frozen=True):
     """A letter that has left its sender's hands."""
 
@@ -94,6 +98,7 @@ class Parliament:
         self._honours_after = honours_after
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._planned = 0
+        self._at_once = 0
         for me in self.members:
             if me not in absent:
                 self.start(me)
@@ -228,6 +233,8 @@ class Parliament:
 
     def _next(self) -> None:
         at_ms, _, action = heappop(self._agenda)
+        self._at_once = self._at_once + 1 if at_ms <= self.now_ms else 0
+        assert self._at_once < AT_ONCE_MAX, "time goes on"
         self.now_ms = max(self.now_ms, at_ms)
         action()
 

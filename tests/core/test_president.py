@@ -136,6 +136,14 @@ def test_a_ballot_nobody_answers_is_given_up() -> None:
     assert member.slip is None
 
 
+@pytest.mark.parametrize("round_", [1, 5, 7])
+def test_promises_for_other_ballots_do_not_count(round_: int) -> None:
+    member = trying(M1, above=5)
+    for sender in (M1, M2, M3):
+        assert member.receive(sender, promise(ballot(round_, 1)), 0) == Effects()
+    assert isinstance(member.slip, Trying)
+
+
 def test_two_copies_of_a_promise_are_one() -> None:
     member = trying(M1, quorums=FIVE)
     own = trying_slip(member).ballot

@@ -73,10 +73,10 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], loop: str = "asyncio") -> T:
 
 
 async def eventually(predicate: Callable[..., object], *given: object) -> None:
-    """Return once ``predicate(*given)`` holds, for what tells nobody when it changes."""
+    """Return once ``predicate(*given)`` holds, for what tells nobody when it changes.  Looks at every turn."""
     async with asyncio.timeout(PATIENCE_S):
         while not predicate(*given):  # noqa: ASYNC110 - there is no event to wait for
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0)
 
 
 class Signal:

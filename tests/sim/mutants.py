@@ -1,4 +1,4 @@
-"""Single rules of the shipped code, broken one at a time.  Each is a function that patches; the tests say who notices."""
+"""Single rules of the shipped code, broken one at a time: each function here patches one away."""
 
 from collections.abc import Callable
 from typing import Any

@@ -91,9 +91,9 @@ def test_a_letter_is_covered_by_what_is_durable() -> None:
     durable.write(TriedBallot(ballot(2)))
     history.letter(A, 1, NextBallot(ballot(2), SLOT), durable)
     with pytest.raises(InvariantViolation, match="I7"):
-        history.letter(A, 1, LastVote(ballot(2), SLOT, (), ()), durable)
+        history.letter(A, 1, LastVote(ballot(2), SLOT, (), (), 0), durable)
     durable.write(PromisedBallot(ballot(2)))
-    history.letter(A, 1, LastVote(ballot(2), SLOT, (), ()), durable)
+    history.letter(A, 1, LastVote(ballot(2), SLOT, (), (), 0), durable)
     history.begin(SLOT, ballot(2), ALPHA)
     with pytest.raises(InvariantViolation, match="I7"):
         history.letter(A, 1, Voted(ballot(2), SLOT), durable)
@@ -118,8 +118,8 @@ def test_a_promise_forbids_earlier_votes_and_reports_every_vote() -> None:
     durable.write(vote)
     durable.write(PromisedBallot(ballot(9)))
     with pytest.raises(InvariantViolation, match="reports its vote"):
-        history.letter(B, 1, LastVote(ballot(9), SLOT, (), ()), durable)
-    history.letter(B, 1, LastVote(ballot(9), SLOT, (vote,), ()), durable)
+        history.letter(B, 1, LastVote(ballot(9), SLOT, (), (), 0), durable)
+    history.letter(B, 1, LastVote(ballot(9), SLOT, (vote,), (), 0), durable)
     with pytest.raises(InvariantViolation, match="below its promise"):
         history.vote(B, Vote(SLOT, ballot(5), BETA))
 

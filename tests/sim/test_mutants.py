@@ -7,7 +7,7 @@ import pytest
 from paxon.sim.world import Violation, World
 from tests.sim import mutants
 
-MUTANTS = {
+MUTANTS: dict[mutants.Break, str] = {
     mutants.promise_sent_before_durable: "I7",
     mutants.vote_sent_before_durable: "I5|I7",
     mutants.outbox_holds_nothing: "I7",
@@ -17,7 +17,6 @@ MUTANTS = {
     mutants.ballot_number_sent_before_durable: "I7|I2",
     mutants.lowest_vote_wins: "B3|Lemma",
     mutants.reported_votes_ignored: "B3|Lemma",
-    mutants.gap_left_open: "stuck",
     mutants.short_vote_quorum: "I1",
     mutants.short_promise_quorum: "I5",
     mutants.late_outcomes_not_reported: "I7",
@@ -28,7 +27,7 @@ MUTANTS = {
     mutants.retransmission_off: "stuck",
 }
 
-SEEDS = (*range(18), *range(23, 900, 6))
+SEEDS = (*range(18), *range(23, 600, 6))
 """Some of every plan, then the hasty plan, which has the most contention."""
 
 
@@ -37,5 +36,9 @@ def test_a_broken_rule_is_noticed(mutant: mutants.Break, monkeypatch: pytest.Mon
     logging.getLogger("paxon").setLevel(logging.CRITICAL)
     mutant(monkeypatch)
     with pytest.raises(Violation, match=rf"\A[^\n]*({MUTANTS[mutant]})[^\0]*python -m paxon\.sim"):
-        for seed in SEEDS:
-            World(seed).run()
+        _run_seeds()
+
+
+def _run_seeds() -> None:
+    for seed in SEEDS:
+        World(seed).run()

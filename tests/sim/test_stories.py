@@ -41,7 +41,9 @@ def test_a_decree_whose_slot_went_to_our_next_ballot_may_still_pass() -> None:
     assert script.legislator(1).next_slot == slot, "the vote of 5 is not among the answers"
     second = script.submit(1)
     begun = [parcel.message for parcel in script.waiting(BeginBallot, to=2)]
-    assert [message.slot for message in begun if isinstance(message, BeginBallot)] == [slot], "nothing of D is begun anew"
+    assert [message.slot for message in begun if isinstance(message, BeginBallot)] == [slot], (
+        "nothing of D is begun anew"
+    )
     script.drop()
     script.sync(1)
     script.drop()

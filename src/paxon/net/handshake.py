@@ -9,7 +9,7 @@ The dialling side says ``Hello`` and then nothing until it is answered with ``We
 else about them: an old release must be able to read that it is too old.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ from msgspec import Struct
 from paxon.codec.frames import encode_frame
 from paxon.codec.values import Vocabulary
 from paxon.core.decree import NodeId
+from paxon.errors import ConfigurationError, ProtocolError
 from paxon.net.complaints import printable
 from paxon.net.tls import names_member
 
@@ -107,6 +108,20 @@ def hello_to(peer: PeerAddress, me: LocalIdentity, lane: Lane) -> Hello:
 def welcome_from(me: LocalIdentity) -> Welcome:
     """What we say to a member that we take messages from."""
     return Welcome(PROTOCOL, me.cluster, me.member, me.node, me.storage, me.endpoint)
+
+
+def require_introducible(me: LocalIdentity, peers: Iterable[PeerAddress]) -> None:
+    """Make sure that everything we shall have to say fits a frame.
+
+    Raises:
+        ConfigurationError: it does not.
+    """
+    try:
+        handshake_frame(welcome_from(me))
+        for peer in peers:
+            handshake_frame(hello_to(peer, me, "urgent"))
+    except ProtocolError as error:
+        raise ConfigurationError(f"the names of the cluster, members and endpoint are too long: {error}") from error
 
 
 def judge_hello(

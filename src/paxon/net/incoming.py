@@ -9,16 +9,18 @@ from collections.abc import Callable
 
 from paxon.codec.values import Vocabulary
 from paxon.core.decree import NodeId
-from paxon.errors import PaxonError, ProtocolError
+from paxon.errors import PaxonError, ProtocolError, check
 from paxon.net.framed import Framed
 from paxon.net.handshake import (
     HANDSHAKE,
     HANDSHAKE_FRAME_BYTES_MAX,
     Goodbye,
     Hello,
+    Lane,
     Welcome,
     handshake_frame,
 )
+from paxon.net.link_status import LinkStatus
 from paxon.net.tls import TlsContexts, certificate_names
 
 
@@ -119,3 +121,55 @@ class Incoming:
     def _settle(self) -> None:
         if not self._settled.done():
             self._settled.set_result(None)
+
+
+class IncomingLane:
+    """What one peer sends us on one lane: the connection that is up, if one is, and the counts of all.
+
+    Invariant: at most one connection is up; a new one replaces it.
+    """
+
+    def __init__(self, node: NodeId, member: str, lane: Lane) -> None:
+        self._node = node
+        self._member = member
+        self._lane = lane
+        self._times_up = 0
+        self._frames = 0
+        self._bytes = 0
+        self.link: Incoming | None = None
+
+    def take(self, incoming: Incoming) -> bool:
+        """``incoming`` is up; tells whether it replaced another."""
+        replaced, self.link = self.link, incoming
+        self._times_up += 1
+        if replaced is None:
+            return False
+        self._absorb(replaced)
+        replaced.replace()
+        return True
+
+    def lose(self, incoming: Incoming) -> None:
+        """The connection that was up is gone."""
+        check(self.link is incoming, "only the connection that is up can be lost")
+        self._absorb(incoming)
+        self.link = None
+
+    async def close(self) -> None:
+        """Cut the connection, if one is up: what is still on its way here is of no use to us."""
+        if self.link is not None:
+            self.link.framed.abort()
+            await self.link.framed.wait_closed()
+
+    @property
+    def status(self) -> LinkStatus:
+        """The link as it is, and what it carried over all its connections."""
+        frames, size = self._frames, self._bytes
+        if self.link is not None:
+            frames += self.link.framed.frames_received
+            size += self.link.framed.bytes_received
+        is_up = self.link is not None
+        return LinkStatus(self._node, self._member, self._lane, "in", is_up, self._times_up, frames, size, 0, 0)
+
+    def _absorb(self, incoming: Incoming) -> None:
+        self._frames += incoming.framed.frames_received
+        self._bytes += incoming.framed.bytes_received

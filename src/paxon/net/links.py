@@ -19,16 +19,14 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import cast
-
-from msgspec import Struct
 
 from paxon.codec.frames import encode_frame
 from paxon.codec.values import Vocabulary
 from paxon.core.decree import NodeId
-from paxon.errors import ConfigurationError, ForeignIdentity, InvariantViolation, ProtocolError, check
+from paxon.errors import InvariantViolation, ProtocolError, check
 from paxon.net.addresses import written
 from paxon.net.back_off import LinkTimings
 from paxon.net.complaints import Complaints
@@ -41,12 +39,13 @@ from paxon.net.handshake import (
     LocalIdentity,
     PeerAddress,
     Welcome,
-    handshake_frame,
-    hello_to,
     judge_hello,
+    require_introducible,
     welcome_from,
 )
-from paxon.net.incoming import Incoming, Refused
+from paxon.net.incoming import Incoming, IncomingLane, Refused
+from paxon.net.introductions import Introductions
+from paxon.net.link_status import LinksStatistics, LinkStatus
 from paxon.net.listener import Listener
 from paxon.net.outgoing import Outgoing
 from paxon.net.tls import TlsContexts, TlsFiles
@@ -68,52 +67,14 @@ COMPLAINTS_MAX = 64
 """Distinct complaints in the log before they are only counted."""
 
 
-class LinkStatus(Struct, frozen=True):
-    """One link as it is: ``direction`` is ``out`` or ``in``."""
+class _Counts:
+    """What went wrong since the start; the names are those of ``LinksStatistics``."""
 
-    peer: NodeId
-    member: str
-    lane: Lane
-    direction: str
-    is_up: bool
-    times_up: int
-    frames: int
-    bytes: int
-    frames_dropped: int
-    queued_bytes: int
-
-
-class LinksStatistics(Struct, frozen=True):
-    """All links as they are, and what went wrong since the start."""
-
-    links: tuple[LinkStatus, ...]
-    messages_unsent: int
-    """Dropped because there was no link."""
-    messages_oversized: int
-    """Dropped because a receiver would have closed the link over them."""
-    links_refused: int
-    """Incoming links that we refused."""
-    links_replaced: int
-    """Incoming links that the same peer opened anew."""
-    protocol_errors: int
-    """Incoming links that we closed over a bad frame or an unknown message."""
-    arrivals_failed: int
-    """Incoming connections that did not get through their handshake."""
-
-
-class _Received:
-    """What came from one peer on one lane, over all its connections."""
-
-    def __init__(self) -> None:
-        self.link: Incoming | None = None
-        self.times_up = 0
-        self.frames = 0
-        self.bytes = 0
-
-    def absorb(self, link: Incoming) -> None:
-        """Keep the counts of a connection that ends."""
-        self.frames += link.framed.frames_received
-        self.bytes += link.framed.bytes_received
+    messages_unsent = 0
+    messages_oversized = 0
+    links_refused = 0
+    links_replaced = 0
+    protocol_errors = 0
 
 
 class Links:
@@ -153,54 +114,27 @@ class Links:
         """
         self._me = me
         self._peers = dict(peers)
+        require_introducible(me, peers.values())
         self._vocabulary = vocabulary
         self._on_message = on_message
         self._on_lost = on_lost
-        self._introduce_durably = introduce
         self._frame_bytes_max = frame_bytes_max
+        self._queue_bytes_max = queue_bytes_max
         self._timings = timings or LinkTimings()
+        self._chance = chance or (lambda: secrets.randbits(32))
         self._tls = None if tls is None else TlsContexts(tls)
-        self._is_stopping = False
-        self._check_names()
-        self._listener = Listener(
-            listen,
-            self._on_arrival,
-            unfinished_max=unfinished_handshakes_max,
-            handshake_timeout_s=self._timings.handshake_timeout_s,
-        )
-        self._received = {(node, lane): _Received() for node in self._peers for lane in LANES}
-        # Shared by the lanes of a peer: what is wrong with it is said once.
-        complaints = {node: Complaints(COMPLAINTS_MAX) for node in self._peers}
-        self._outgoing = {
-            (node, lane): Outgoing(
-                me,
-                node,
-                peer,
-                lane,
-                tls=self._tls,
-                timings=self._timings,
-                queue_bytes_max=queue_bytes_max,
-                chance=chance or (lambda: secrets.randbits(32)),
-                introduce=self._introduce,
-                on_up=self._on_welcome,
-                on_lost=partial(on_lost, node),
-                complaints=complaints[node],
-            )
-            for node, peer in self._peers.items()
-            for lane in LANES
+        self._introductions = Introductions(len(peers), introduce)
+        patience_s = self._timings.handshake_timeout_s
+        self._listener = Listener(listen, self._on_arrival, unfinished_handshakes_max, patience_s)
+        self._incoming = {
+            (node, lane): IncomingLane(node, peer.member, lane) for node, peer in peers.items() for lane in LANES
         }
+        self._outgoing = {(node, link.lane): link for node in peers for link in self._make_outgoing(node)}
         self._complaints = Complaints(COMPLAINTS_MAX)
-        self._known_storages: dict[str, str] = {}
         self._endpoints: dict[NodeId, str] = {}
-        self._welcomed_by: set[NodeId] = set()
-        self._is_introduced = asyncio.Event()
         self._encoded: tuple[object, bytes | None] = (None, None)
-        self._messages_unsent = 0
-        self._messages_oversized = 0
-        self._links_refused = 0
-        self._links_replaced = 0
-        self._protocol_errors = 0
-        self._update_introduced()
+        self._counts = _Counts()
+        self._is_stopping = False
 
     async def start(self) -> None:
         """Listen, and dial every peer from here on.
@@ -217,11 +151,10 @@ class Links:
         """Close every link; what is queued has a moment to leave.  No callback comes after this."""
         self._is_stopping = True
         await self._listener.close()
-        await asyncio.gather(*(outgoing.close() for outgoing in self._outgoing.values()))
-        incoming = [received.link for received in self._received.values() if received.link is not None]
-        for link in incoming:
-            link.framed.abort()
-        await asyncio.gather(*(link.framed.wait_closed() for link in incoming))
+        await asyncio.gather(
+            *(outgoing.close() for outgoing in self._outgoing.values()),
+            *(incoming.close() for incoming in self._incoming.values()),
+        )
 
     @property
     def address(self) -> tuple[str, int]:
@@ -233,32 +166,21 @@ class Links:
         outgoing = self._outgoing.get((to, "urgent" if urgent else "bulk"))
         check(outgoing is not None, "messages are sent to other members")
         if outgoing is None or not outgoing.is_up:
-            self._messages_unsent += 1
+            self._counts.messages_unsent += 1
             return
         frame = self._encode(message)
         if frame is None:
-            self._messages_oversized += 1
+            self._counts.messages_oversized += 1
             return
         outgoing.send(frame)
 
     async def wait_introduced(self, already: bool) -> None:
         """Return once a strict majority of the *other* members have welcomed this storage; at once if ``already``.
 
-        A member that starts with an empty disk may have lost one: then it has forgotten votes,
-        and must not vote again under its old name.  It cannot tell; the others can, if enough
-        of them know whose disk is whose.  The argument: a member welcomes a storage only after
-        it has durably written down that the name goes with it, and refuses the name with any
-        other storage for ever.  Suppose two storages under one name were both introduced.  Each
-        was welcomed by a strict majority of the same set, the other members, and two strict
-        majorities of one set share a member.  That member refused the second.  So at most one
-        storage per name ever votes.
-
-        The member itself does not count towards the majority: its word is on the very disk that
-        may be lost.  With one other member, that one must be there; with two, both; alone,
-        nobody can vouch and nothing is waited for.
+        Until then a fresh storage must not vote: ``paxon.net.introductions`` says why that is enough.
         """
         if not already:
-            await self._is_introduced.wait()
+            await self._introductions.wait()
 
     def endpoints(self) -> dict[NodeId, str]:
         """Where clients reach the other members, as far as they have said it since the start."""
@@ -266,20 +188,19 @@ class Links:
 
     def statistics(self) -> LinksStatistics:
         """Every link, and the counts of what went wrong."""
+        counts = self._counts
         return LinksStatistics(
             links=(
-                *(self._outgoing_status(node, outgoing) for (node, _), outgoing in self._outgoing.items()),
-                *(self._incoming_status(node, lane) for node, lane in self._received),
+                *(outgoing.status for outgoing in self._outgoing.values()),
+                *(incoming.status for incoming in self._incoming.values()),
             ),
-            messages_unsent=self._messages_unsent,
-            messages_oversized=self._messages_oversized,
-            links_refused=self._links_refused,
-            links_replaced=self._links_replaced,
-            protocol_errors=self._protocol_errors,
+            messages_unsent=counts.messages_unsent,
+            messages_oversized=counts.messages_oversized,
+            links_refused=counts.links_refused,
+            links_replaced=counts.links_replaced,
+            protocol_errors=counts.protocol_errors,
             arrivals_failed=self._listener.arrivals_failed,
         )
-
-    # Sending.
 
     def _encode(self, message: object) -> bytes | None:
         """The frame of ``message``, made once when the same object goes to several peers in succession."""
@@ -297,16 +218,28 @@ class Links:
         self._encoded = (message, frame)
         return frame
 
+    def _make_outgoing(self, node: NodeId) -> Iterator[Outgoing]:
+        # Shared by the lanes: what is wrong with a peer is said once.
+        complaints = Complaints(COMPLAINTS_MAX)
+        for lane in LANES:
+            yield Outgoing(
+                self._me,
+                node,
+                self._peers[node],
+                lane,
+                tls=self._tls,
+                timings=self._timings,
+                queue_bytes_max=self._queue_bytes_max,
+                chance=self._chance,
+                introduce=self._introductions.introduce,
+                on_up=self._on_welcome,
+                on_lost=partial(self._on_lost, node),
+                complaints=complaints,
+            )
+
     def _on_welcome(self, welcome: Welcome) -> None:
         self._endpoints[welcome.node] = welcome.endpoint
-        self._welcomed_by.add(welcome.node)
-        self._update_introduced()
-
-    def _update_introduced(self) -> None:
-        if 2 * len(self._welcomed_by) > len(self._peers) or not self._peers:
-            self._is_introduced.set()
-
-    # Receiving.
+        self._introductions.welcomed_by(welcome.node)
 
     async def _on_arrival(self, connection: socket.socket) -> None:
         incoming = Incoming(
@@ -321,50 +254,29 @@ class Links:
 
     def _judge(self, hello: Hello, names: frozenset[str] | None) -> Goodbye | None:
         objection = judge_hello(hello, self._me, self._peers, names)
-        return objection or self._introduce(hello.member, hello.storage)
-
-    def _introduce(self, member: str, storage: str) -> Goodbye | None:
-        """Make sure that ``member`` goes with ``storage``, durably; the reason if it cannot be."""
-        if self._known_storages.get(member) == storage:
-            return None
-        try:
-            self._introduce_durably(member, storage)
-        except ForeignIdentity as error:
-            return Goodbye("storage", str(error))
-        except Exception as error:
-            # A full disk, say.  The peer is not at fault and comes back; it must not be let in
-            # before its storage is written down.
-            logger.exception("a peer's storage could not be recorded", extra={"fields": {"peer": member}})
-            return Goodbye("unready", f"{self._me.member} could not record the storage of {member}: {error}")
-        self._known_storages[member] = storage
-        return None
+        return objection or self._introductions.introduce(hello.member, hello.storage)
 
     def _on_incoming_up(self, incoming: Incoming) -> Welcome:
-        hello, received = self._of(incoming)
-        if received.link is not None:
-            self._links_replaced += 1
-            received.absorb(received.link)
-            received.link.replace()
-        received.link = incoming
-        received.times_up += 1
+        hello, lane = self._of(incoming)
+        if lane.take(incoming):
+            self._counts.links_replaced += 1
         self._endpoints[hello.node] = hello.endpoint
         self._complaints.settle(hello.member)
         logger.info("link up", extra={"fields": {"peer": hello.member, "lane": hello.lane, "direction": "in"}})
-        for lane in LANES:
-            self._outgoing[hello.node, lane].wake()
+        for name in LANES:
+            self._outgoing[hello.node, name].wake()
         return welcome_from(self._me)
 
     def _on_incoming_closed(self, incoming: Incoming, error: Exception | None) -> None:
         if self._is_stopping or incoming.is_replaced:
             return
         if isinstance(error, ProtocolError):
-            self._protocol_errors += 1
+            self._counts.protocol_errors += 1
         if incoming.hello is None:
             self._note_failed_arrival(incoming, error)
             return
-        hello, received = self._of(incoming)
-        received.absorb(incoming)
-        received.link = None
+        hello, lane = self._of(incoming)
+        lane.lose(incoming)
         if isinstance(error, ProtocolError):
             self._complaints.say("peer broke the protocol", hello.member, str(error), hello.lane)
         fields = {"peer": hello.member, "lane": hello.lane, "direction": "in", "reason": why_closed(error)}
@@ -373,53 +285,14 @@ class Links:
 
     def _note_failed_arrival(self, incoming: Incoming, error: Exception | None) -> None:
         if isinstance(error, Refused):
-            self._links_refused += 1
+            self._counts.links_refused += 1
             self._complaints.say("link refused", error.said_to, str(error))
         elif isinstance(error, ProtocolError):
             address = incoming.framed.transport.get_extra_info("peername") or ("unknown",)
             self._complaints.say("not a member's connection", str(address[0]), str(error))
 
-    def _of(self, incoming: Incoming) -> tuple[Hello, _Received]:
+    def _of(self, incoming: Incoming) -> tuple[Hello, IncomingLane]:
         hello = incoming.hello
         if hello is None:
             raise InvariantViolation("a link is up only once the peer has introduced itself")
-        return hello, self._received[hello.node, cast(Lane, hello.lane)]
-
-    # The rest.
-
-    def _check_names(self) -> None:
-        """Make sure that every hello fits the handshake's frame.
-
-        Raises:
-            ConfigurationError: it does not.
-        """
-        try:
-            handshake_frame(welcome_from(self._me))
-            for peer in self._peers.values():
-                handshake_frame(hello_to(peer, self._me, "urgent"))
-        except ProtocolError as error:
-            raise ConfigurationError(f"the names of the cluster, members and endpoint are too long: {error}") from error
-
-    def _outgoing_status(self, node: NodeId, outgoing: Outgoing) -> LinkStatus:
-        traffic = outgoing.traffic
-        return LinkStatus(
-            node,
-            self._peers[node].member,
-            outgoing.lane,
-            "out",
-            outgoing.is_up,
-            outgoing.times_up,
-            traffic.frames,
-            traffic.bytes,
-            traffic.frames_dropped,
-            traffic.queued_bytes,
-        )
-
-    def _incoming_status(self, node: NodeId, lane: Lane) -> LinkStatus:
-        received = self._received[node, lane]
-        frames, bytes_ = received.frames, received.bytes
-        if received.link is not None:
-            frames += received.link.framed.frames_received
-            bytes_ += received.link.framed.bytes_received
-        is_up = received.link is not None
-        return LinkStatus(node, self._peers[node].member, lane, "in", is_up, received.times_up, frames, bytes_, 0, 0)
+        return hello, self._incoming[hello.node, cast(Lane, hello.lane)]

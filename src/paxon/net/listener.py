@@ -43,7 +43,6 @@ class Listener:
         self,
         listen: tuple[str, int],
         on_arrival: Callable[[socket.socket], Awaitable[None]],
-        *,
         unfinished_max: int,
         handshake_timeout_s: float,
     ) -> None:

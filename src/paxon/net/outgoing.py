@@ -28,6 +28,7 @@ from paxon.net.handshake import (
     hello_to,
     judge_welcome,
 )
+from paxon.net.link_status import LinkStatus
 from paxon.net.tls import TlsContexts, certificate_names
 
 logger = logging.getLogger("paxon.net")
@@ -39,7 +40,6 @@ class Traffic(Struct, frozen=True):
     frames: int = 0
     bytes: int = 0
     frames_dropped: int = 0
-    queued_bytes: int = 0
 
     def plus(self, framed: Framed) -> "Traffic":
         """With what ``framed`` sent added."""
@@ -47,7 +47,6 @@ class Traffic(Struct, frozen=True):
             self.frames + framed.frames_sent,
             self.bytes + framed.bytes_sent,
             self.frames_dropped + framed.frames_dropped,
-            framed.queued_bytes,
         )
 
 
@@ -94,7 +93,7 @@ class Outgoing:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.is_stopping = False
-        self.times_up = 0
+        self._times_up = 0
         self._past = Traffic()
 
     @property
@@ -103,9 +102,21 @@ class Outgoing:
         return self._framed is not None
 
     @property
-    def traffic(self) -> Traffic:
-        """What this link carried, over all its connections."""
-        return self._past if self._framed is None else self._past.plus(self._framed)
+    def status(self) -> LinkStatus:
+        """The link as it is, and what it carried over all its connections."""
+        traffic = self._past if self._framed is None else self._past.plus(self._framed)
+        return LinkStatus(
+            self._node,
+            self._peer.member,
+            self.lane,
+            "out",
+            self.is_up,
+            self._times_up,
+            traffic.frames,
+            traffic.bytes,
+            traffic.frames_dropped,
+            0 if self._framed is None else self._framed.queued_bytes,
+        )
 
     def start(self) -> None:
         """Dial from here on."""
@@ -231,7 +242,7 @@ class Outgoing:
         loop = asyncio.get_running_loop()
         up_since = loop.time()
         self._framed = framed
-        self.times_up += 1
+        self._times_up += 1
         self._complaints.settle(self._peer.member, self.lane)
         logger.info("link up", extra={"fields": {"peer": self._peer.member, "lane": self.lane, "direction": "out"}})
         try:

@@ -100,7 +100,7 @@ HASTY = Timing(presence_ms=15, election_timeout_ms=60, retransmit_ms=60, flush_m
 """Too impatient for the faults that go with it: presidents follow each other before anything is finished."""
 
 RESTLESS = NetworkFaults(
-    loss=0.15,
+    loss=0.25,
     duplicates=0.03,
     delay_ms=(0, 8),
     slow=0.05,
@@ -109,7 +109,7 @@ RESTLESS = NetworkFaults(
     cut_every_ms=200,
     cut_ms=(50, 300),
 )
-DROWSY = MachineFaults(crash_every_ms=600, down_ms=(5, 100), pause_every_ms=2_000, pause_ms=(20, 200))
+DROWSY = MachineFaults(crash_every_ms=400, down_ms=(5, 100), pause_every_ms=2_000, pause_ms=(20, 200))
 
 FAULTS: tuple[tuple[str, NetworkFaults, MachineFaults], ...] = (
     ("calm", NetworkFaults(), MachineFaults()),
@@ -148,7 +148,7 @@ def plan_of(seed: int) -> Plan:
         network,
         machines,
         HASTY if name == "hasty" else Timing(),
-        request_every_ms=random.choice((15, 60, 60, 250)),
+        request_every_ms=8 if name == "hasty" else random.choice((15, 60, 60, 250)),
         pipeline_depth=random.choice((1, 4, 16, 64)),
         decree_bytes_max=random.choice((600, 10_000, 1 << 20)),
     )

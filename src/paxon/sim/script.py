@@ -19,8 +19,8 @@ from paxon.sim.plan import Plan
 from paxon.sim.workload import Request
 from paxon.sim.world import World
 
-PATIENCE_MS = 60_000
-"""The limit on ``settle``: with everything delivered and synced at once, nothing takes a minute."""
+PATIENCE_MS = 10_000
+"""The limit on ``settle``: with everything delivered and synced at once, nothing takes ten seconds."""
 
 TIMEOUT_MS = 600_000
 """Requests in a script have time."""
