@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from paxon.core import president as president_module
 from paxon.core.archive import Archive
 from paxon.core.decree import NOOP, NodeId, Slot
 from paxon.core.effects import NOTHING, Letter
@@ -234,15 +233,3 @@ def stamps_from_the_clock_alone(patch: pytest.MonkeyPatch) -> None:
         original(self, commands, wall_ms)
 
     patch.setattr(President, "propose", propose)
-
-
-def retransmission_off(patch: pytest.MonkeyPatch) -> None:
-    """Step 3's letters are sent once.  Liveness only."""
-    patch.setattr(president_module, "RESENT_MAX", 40)
-    original = President._begin
-
-    def begin(self: President, slip: Polling, slot: Slot, decree: Any) -> None:
-        original(self, slip, slot, decree)
-        slip.open[slot].resent = 40
-
-    patch.setattr(President, "_begin", begin)

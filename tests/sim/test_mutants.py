@@ -15,7 +15,6 @@ MUTANTS: dict[mutants.Break, str] = {
     mutants.vote_below_promise: "I7",
     mutants.ballot_number_not_kept: "I7|I2",
     mutants.ballot_number_sent_before_durable: "I7|I2",
-    mutants.lowest_vote_wins: "B3|Lemma",
     mutants.reported_votes_ignored: "B3|Lemma",
     mutants.short_vote_quorum: "I1",
     mutants.short_promise_quorum: "I5",
@@ -24,7 +23,6 @@ MUTANTS: dict[mutants.Break, str] = {
     mutants.read_before_recovery: "a read at member",
     mutants.forwards_begun_twice: "at most once",
     mutants.stamps_from_the_clock_alone: "3.3.3",
-    mutants.retransmission_off: "stuck",
 }
 
 SEEDS = (*range(18), *range(23, 600, 6))

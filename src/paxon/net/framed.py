@@ -133,7 +133,9 @@ class Framed(asyncio.Protocol):
         if not self._is_closing:
             self._reason = reason
             self._is_closing = True
-        if self._transport is not None:
+        if self._transport is not None and not self._gone.done():
+            # Not once the connection is gone: asyncio's transport, if it had to flush while it was
+            # being closed, does not survive an abort after that.
             self._transport.abort()
 
     async def wait_closed(self) -> None:
