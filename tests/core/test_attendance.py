@@ -12,6 +12,7 @@ from paxon.core.messages import (
     Canvass,
     CanvassReply,
     HandOver,
+    Message,
     NextBallot,
     Presence,
     Present,
@@ -39,6 +40,8 @@ from tests.core.build import (
     outcomes,
     polling,
     polling_slip,
+    promise,
+    stand,
     to,
     trying,
     trying_slip,
@@ -103,11 +106,21 @@ def test_any_word_of_the_president_is_a_sign_of_life(message: Presence | BeginBa
         (M3, Success(NO_BALLOT, S1, ())),
         (M3, Canvass(1, S1)),
         (M2, Presence(ballot(3, 2), 9, S1)),
+        (M2, BeginBallot(ballot(3, 2), S1, decree("a"), S1)),
+        (M2, Success(ballot(3, 2), S1, ())),
         (M2, Superseded(ballot(3, 1), by=OF_M2)),
     ],
-    ids=["Success by another", "Success of no ballot", "Canvass", "Presence of an old ballot", "Superseded"],
+    ids=[
+        "Success by another",
+        "Success of no ballot",
+        "Canvass",
+        "Presence of an old ballot",
+        "BeginBallot of an old ballot",
+        "Success of an old ballot",
+        "Superseded",
+    ],
 )
-def test_nothing_else_is(sender: NodeId, message: Success | Canvass | Presence | Superseded) -> None:
+def test_nothing_else_is(sender: NodeId, message: Message) -> None:
     member = follower(M1, PromisedBallot(OF_M2))
     member.receive(sender, message, 400)
     assert member.next_deadline() == TIMING.election_timeout_ms
@@ -305,6 +318,20 @@ def test_whoever_lost_office_lets_the_others_try_first() -> None:
     own = polling_slip(member).ballot
     member.receive(M3, Superseded(own, by=ballot(7, 3)), 50)
     assert member.next_deadline() == 50 + TIMING.election_timeout_ms // 2
+
+
+def test_whoever_lost_office_does_not_point_to_whom_it_followed_before() -> None:
+    """The older president is heard while our ballot is tried; by the time that we lose office it is long over."""
+    member = idle(M1, timing=TIMING)
+    stand(member, above=6)
+    own = trying_slip(member).ballot
+    member.receive(M2, Presence(OF_M2, 1, S1), 1)
+    member.receive(M1, promise(own), 2)
+    member.receive(M3, promise(own), 2)
+    assert polling_slip(member).ballot == own
+    member.receive(M3, Superseded(own, by=ballot(9, 3)), 5_000)
+    assert member.president is None
+    assert member.next_deadline() == 5_000 + TIMING.election_timeout_ms // 2
 
 
 # --- hints ---

@@ -21,6 +21,7 @@ from paxon.core.ledger import (
 from paxon.errors import InvariantViolation
 from tests.core.build import S1, S2, S3, S4, ballot, decree, outcomes, state_of, written
 from tests.core.parliament import Parliament, Sent
+from tests.core.steady import steady
 
 A, B = decree("a"), decree("b")
 LOW, MIDDLE, HIGH = ballot(1, 2), ballot(2, 1), ballot(2, 2)
@@ -190,6 +191,7 @@ RECORDS: st.SearchStrategy[Record] = st.one_of(
 )
 
 
+@steady
 @given(st.lists(RECORDS, max_size=30))
 def test_the_invariants_hold_whatever_is_offered(records: list[Record]) -> None:
     ledger = Ledger()

@@ -55,6 +55,7 @@ from tests.core.build import (
     trying_slip,
 )
 from tests.core.parliament import Parliament, Sent
+from tests.core.steady import steady
 
 EARLY, LATE = ballot(1, 2), ballot(2, 3)
 TIMING = Timing(presence_ms=100, election_timeout_ms=600, retransmit_ms=200, flush_ms=5)
@@ -267,6 +268,7 @@ VOTE_BALLOTS = st.builds(ballot, st.integers(1, 3), st.integers(1, 3))
 VOTES = st.dictionaries(st.integers(1, 5).map(Slot), VOTE_BALLOTS, max_size=5)
 
 
+@steady
 @given(st.lists(VOTES, min_size=2, max_size=3))
 def test_the_choice_is_the_one_that_brute_force_makes(reported: list[dict[Slot, Ballot]]) -> None:
     """MaxVote over all responders, one slot after the other, with the decree a function of ballot and slot (B1)."""

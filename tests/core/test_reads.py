@@ -199,3 +199,16 @@ def test_a_president_that_is_cut_off_never_answers_a_read() -> None:
     parliament.read(second, 2)
     parliament.run_for(10)
     assert parliament.seats[second].readings == {2: S2}
+
+
+def test_a_read_waits_for_decrees_known_beyond_a_gap() -> None:
+    """Somebody may have been told of them already who has no gap there."""
+    member = president()
+    member.propose((b"a",), 0, 0)
+    member.propose((b"b",), 0, 0)
+    for voter in (M1, M2):
+        member.receive(voter, Voted(OWN, S2), 1)
+    member.read(1, 2)
+    assert answer(member, 2) == Effects()
+    member.receive(M1, Voted(OWN, S1), 20)
+    assert member.receive(M2, Voted(OWN, S1), 20).readings == [Reading(1, S3)]

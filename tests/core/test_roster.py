@@ -8,6 +8,7 @@ from paxon.core.decree import NODE_ID_MAX, NodeId, Slot
 from paxon.core.roster import Flexible, Majority, QuorumSystem, Roster, Rosters, Weighted
 from paxon.errors import ConfigurationError
 from tests.core.build import FIVE, M1, M2, M3, M4, M5, subsets
+from tests.core.steady import steady
 
 SIZES_MAX = 5
 MEMBERS = st.sets(st.integers(1, NODE_ID_MAX).map(NodeId), min_size=1, max_size=SIZES_MAX).map(tuple)
@@ -31,6 +32,7 @@ def weighted(draw: st.DrawFn) -> Weighted:
 SYSTEMS: st.SearchStrategy[QuorumSystem] = st.one_of(MEMBERS.map(Majority), weighted(), flexible())
 
 
+@steady
 @given(SYSTEMS)
 def test_every_promise_quorum_meets_every_vote_quorum(system: QuorumSystem) -> None:
     roster = Roster(system)
@@ -41,6 +43,7 @@ def test_every_promise_quorum_meets_every_vote_quorum(system: QuorumSystem) -> N
     assert roster.quorums_meet()
 
 
+@steady
 @given(SYSTEMS)
 def test_all_together_are_a_quorum_and_nobody_is_not(system: QuorumSystem) -> None:
     roster = Roster(system)
@@ -51,6 +54,7 @@ def test_all_together_are_a_quorum_and_nobody_is_not(system: QuorumSystem) -> No
     assert not roster.is_vote_quorum(frozenset())
 
 
+@steady
 @given(SYSTEMS)
 def test_more_members_never_unmake_a_quorum(system: QuorumSystem) -> None:
     roster = Roster(system)
@@ -60,6 +64,7 @@ def test_more_members_never_unmake_a_quorum(system: QuorumSystem) -> None:
             assert roster.is_vote_quorum(present) <= roster.is_vote_quorum(present | {member})
 
 
+@steady
 @given(SYSTEMS, st.sets(st.integers(1, NODE_ID_MAX).map(NodeId)))
 def test_strangers_do_not_count(system: QuorumSystem, strangers: set[NodeId]) -> None:
     roster = Roster(system)

@@ -12,6 +12,7 @@ from paxon.core.ledger import Vote
 from paxon.core.messages import Voted
 from tests.core.build import FIVE, M1, M2, M3, M4, S1, ballot, decree, polling, polling_slip, promise
 from tests.core.parliament import Parliament
+from tests.core.steady import steady
 from tests.paper.gods import Held, agree, b1, b2, b3, b3_of, conditions_hold, held, max_vote, sets_of
 
 FIGURE_1 = [
@@ -118,6 +119,7 @@ def test_later_means_a_higher_number_and_says_nothing_about_time() -> None:
     assert not [sent for sent in parliament.letters(Voted, since_ms) if sent.to == M1]
 
 
+@steady
 @given(st.lists(st.tuples(st.integers(0, 2**70), st.integers(1, 0xFFFF)), unique=True, min_size=2))
 def test_ballot_numbers_are_totally_ordered_without_bound(numbers: list[tuple[int, int]]) -> None:
     """2.1: numbers come from an unbounded ordered set; the owner breaks ties, so the order is total (B1)."""
@@ -130,6 +132,7 @@ def test_ballot_numbers_are_totally_ordered_without_bound(numbers: list[tuple[in
         assert one > NO_BALLOT
 
 
+@steady
 @given(st.dictionaries(st.sampled_from("ABC"), st.integers(1, 8)))
 def test_what_a_president_chooses_is_max_vote(cast: dict[str, int]) -> None:
     """2.1, MaxVote: of all votes of the quorum before this ballot, the one with the highest number.

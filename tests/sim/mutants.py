@@ -13,6 +13,7 @@ from paxon.core.ledger import Ledger, PromisedBallot, Record, TriedBallot, Vote
 from paxon.core.messages import BeginBallot, LastVote, Message, NextBallot, Present, Voted
 from paxon.core.pen import Pen
 from paxon.core.president import President
+from paxon.core.roll import Roll
 from paxon.core.roster import Majority
 from paxon.core.slip import Polling, Trying
 from paxon.core.voter import Voter
@@ -196,19 +197,19 @@ def votes_of_any_ballot_pass(patch: pytest.MonkeyPatch) -> None:
 
 def read_without_a_roll_call(patch: pytest.MonkeyPatch) -> None:
     """Reads: a president answers from what it knows, without asking whether it still presides."""
-    patch.setattr(President, "_is_answered", lambda self, slip, roll_call: True)
+    patch.setattr(Roll, "_is_answered", lambda self, slip, roll_call: True)
 
 
 def read_before_recovery(patch: pytest.MonkeyPatch) -> None:
     """Reads: a new president answers before it knows everything that passed before it."""
-    original = President._put_questions
+    original = Roll._put_questions
 
-    def put_questions(self: President, slip: Polling, tokens: list[int]) -> None:
+    def put_questions(self: Roll, slip: Polling, tokens: list[int]) -> None:
         recovered_until, slip.recovered_until = slip.recovered_until, Slot(1)
         original(self, slip, tokens)
         slip.recovered_until = recovered_until
 
-    patch.setattr(President, "_put_questions", put_questions)
+    patch.setattr(Roll, "_put_questions", put_questions)
 
 
 def forwards_begun_twice(patch: pytest.MonkeyPatch) -> None:

@@ -15,15 +15,15 @@ from paxon.core.messages import (
     HandOver,
     LastVote,
     NextBallot,
-    Presence,
     Present,
     Success,
     Superseded,
     Voted,
 )
 from paxon.core.pen import Pen
+from paxon.core.roll import Roll
 from paxon.core.roster import ROSTER_LAG, Rosters
-from paxon.core.slip import Open, Polling, Question, Slip, Trying
+from paxon.core.slip import Open, Polling, Slip, Trying
 from paxon.core.timing import Timing
 from paxon.errors import check
 
@@ -43,6 +43,7 @@ class President:
         self._archive = archive
         self._rosters = rosters
         self._timing = timing
+        self._roll = Roll(pen, rosters)
         self.slip: Slip = None
 
     # --- steps 1 and 2 ---
@@ -119,7 +120,7 @@ class President:
             if member != self._pen.me and promise.passed_until < ledger.passed_until:
                 # The request for missing decrees that section 3.1 puts into LastVote.
                 self._archive.hand_out(member, promise.passed_until)
-        self._call_the_roll(self.slip)
+        self._roll.call(self.slip)
         self.follow_up()
 
     # --- steps 3 to 5 ---
@@ -194,7 +195,7 @@ class President:
                 self._begin(slip, *slip.forced.popleft())
             if slip.told_until < self._ledger.passed_until and slip.flush_at_ms is None:
                 slip.flush_at_ms = self._pen.now_ms + self._timing.flush_ms
-            self._answer_questions(slip)
+            self._roll.answer(slip)
 
     def _close_passed(self, slip: Polling) -> bool:
         """Take passed slots off the slip; ``False`` if a decree passed that we did not propose.
@@ -224,74 +225,26 @@ class President:
         self._pen.send_all(self._rosters.of(slot).members, self._begin_ballot(slip, slot, decree))
 
     def _begin_ballot(self, slip: Polling, slot: Slot, decree: Decree) -> BeginBallot:
-        self._told(slip)
+        slip.told(self._ledger.passed_until)
         return BeginBallot(slip.ballot, slot, decree, self._ledger.passed_until)
 
-    def _told(self, slip: Polling) -> None:
-        slip.told_until = self._ledger.passed_until
-        slip.flush_at_ms = None
-
-    # --- the roll, and reads that rest on it ---
+    # --- the roll ---
 
     def read(self, token: int) -> None:
-        """Find out from where on a read is linearizable: one quorum round for all who wait.
-
-        Whoever answers a roll call sent *after* the read arrived had then promised nothing above
-        our ballot.  The answers are a vote quorum, so they meet every promise quorum: no later
-        president had finished step 2, and nothing had passed that our ballot does not know of.
-        """
-        slip = self.slip
-        if not isinstance(slip, Polling):
-            self._pen.effects.readings.append(Reading(token, None))
-            return
-        if any(not self._is_answered(slip, question.roll_call) for question in slip.questions):
-            slip.waiting.append(token)
+        """Ask for a read barrier; see ``Roll``.  Without office the answer is that there is none."""
+        if isinstance(self.slip, Polling):
+            self._roll.read(self.slip, token)
         else:
-            self._put_questions(slip, [token])
-        self._answer_questions(slip)
+            self._pen.effects.readings.append(Reading(token, None))
 
     def on_present(self, sender: NodeId, message: Present) -> None:
         """Mark a member as present."""
         slip = self.slip
-        if not isinstance(slip, Polling) or message.ballot != slip.ballot:
-            return
-        slip.heard_ms[sender] = self._pen.now_ms
-        slip.answered[sender] = max(slip.answered.get(sender, 0), message.roll_call)
-        slip.standing[sender] = max(slip.standing.get(sender, message.passed_until), message.passed_until)
-        # Not under our ballot: what this member knows to have passed may be a later president's work.
-        self._archive.on_claim(sender, NO_BALLOT, message.passed_until)
-        self._maybe_hand_over(slip)
-
-    def _put_questions(self, slip: Polling, tokens: list[int]) -> None:
-        self._call_the_roll(slip)
-        # Decrees known beyond a gap count too: we may have told somebody who can apply them already.
-        until = max(self._ledger.known_until, slip.recovered_until)
-        slip.questions.extend(Question(token, slip.roll_call, until) for token in tokens)
-
-    def _answer_questions(self, slip: Polling) -> None:
-        if not slip.questions:
-            return
-        unanswered = []
-        for question in slip.questions:
-            if question.passed_until <= self._ledger.passed_until and self._is_answered(slip, question.roll_call):
-                self._pen.effects.readings.append(Reading(question.token, question.passed_until))
-            else:
-                unanswered.append(question)
-        slip.questions = unanswered
-        if slip.waiting and all(self._is_answered(slip, question.roll_call) for question in unanswered):
-            tokens, slip.waiting = slip.waiting, []
-            self._put_questions(slip, tokens)
-            # A roster of one has answered already.
-            self._answer_questions(slip)
-
-    def _is_answered(self, slip: Polling, roll_call: int) -> bool:
-        present = {member for member, answered in slip.answered.items() if answered >= roll_call}
-        return self._rosters.of(slip.next_slot).is_vote_quorum(present | {self._pen.me})
-
-    def _call_the_roll(self, slip: Polling) -> None:
-        slip.roll_call += 1
-        self._told(slip)
-        self._pen.send_all(self._others(), Presence(slip.ballot, slip.roll_call, self._ledger.passed_until))
+        if isinstance(slip, Polling) and message.ballot == slip.ballot:
+            self._roll.on_present(slip, sender, message)
+            # Not under our ballot: what this member knows to have passed may be a later president's work.
+            self._archive.on_claim(sender, NO_BALLOT, message.passed_until)
+            self._maybe_hand_over(slip)
 
     # --- leaving office ---
 
@@ -300,7 +253,7 @@ class President:
         slip = self.slip
         if isinstance(slip, Polling) and slip.handing_over_until_ms is None:
             slip.handing_over_until_ms = self._pen.now_ms + STUCK_TIMEOUTS * self._timing.election_timeout_ms
-            self._call_the_roll(slip)
+            self._roll.call(slip)
             self._maybe_hand_over(slip)
 
     def _maybe_hand_over(self, slip: Polling) -> None:
@@ -335,7 +288,7 @@ class President:
                 self._send_next_ballot(slip)
         elif isinstance(slip, Polling):
             if slip.flush_at_ms is not None and now_ms >= slip.flush_at_ms:
-                self._told(slip)
+                slip.told(self._ledger.passed_until)
                 self._pen.send_all(self._others(), Success(slip.ballot, self._ledger.passed_until, ()))
             if now_ms >= slip.held_ms + self._timing.presence_ms:
                 slip.held_ms = now_ms
@@ -359,7 +312,7 @@ class President:
             # promise quorum of those who are here, and will report it to a new ballot.
             self.try_ballot(slip.ballot)
             return
-        self._call_the_roll(slip)
+        self._roll.call(slip)
         for slot, open_ in slip.open.items():
             if now_ms - open_.sent_ms >= timing.retransmit_ms << min(open_.resent, RESENT_MAX):
                 open_.sent_ms = now_ms

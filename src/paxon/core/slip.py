@@ -77,5 +77,10 @@ class Polling(Struct):
     """Tokens that came while a roll call was under way, for the next one."""
     handing_over_until_ms: int | None = None
 
+    def told(self, passed_until: Slot) -> None:
+        """The others are being told that everything below ``passed_until`` has passed."""
+        self.told_until = passed_until
+        self.flush_at_ms = None
+
 
 Slip = Trying | Polling | None

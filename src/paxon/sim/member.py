@@ -118,14 +118,8 @@ class Member:
         records: list[Record] = []
         file.replay(records.append)
         oracle.replayed(self.number, life.number, records)
-        ledger = ForgetfulLedger()
-        applier = Applier(WatchedRegisters(self.number, oracle))
-        for record in records:
-            before = ledger.passed_until
-            ledger.write(record)
-            for passed in range(before, ledger.passed_until):
-                applier.apply(Slot(passed), ledger.outcomes[Slot(passed)])
-        ledger.forget_what_the_file_keeps()
+        ledger, applier = ForgetfulLedger(), Applier(WatchedRegisters(self.number, oracle))
+        _replay(records, ledger, applier)
         clock = SimClock(agenda, life, self.quartz, self._random)
         self.disk = SimDisk(
             agenda, trace, life, file, self.directory, oracle, self._disk_random, lambda: plan().machines
@@ -167,3 +161,13 @@ class Member:
             f"applied until {self.host.applied_until}, votes in {sorted(ledger.votes)}, "
             f"open requests {self.host.open_requests}, disk full {self.host.is_disk_full}, slip {legislator.slip}"
         )
+
+
+def _replay(records: list[Record], ledger: Ledger, applier: Applier) -> None:
+    """Bring ledger and machine to where the file has them."""
+    for record in records:
+        before = ledger.passed_until
+        ledger.write(record)
+        for passed in range(before, ledger.passed_until):
+            applier.apply(Slot(passed), ledger.outcomes[Slot(passed)])
+    ledger.forget_what_the_file_keeps()

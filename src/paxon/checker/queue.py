@@ -1,0 +1,72 @@
+"""A queue: first in, first out."""
+
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from paxon.checker.history import Operation
+from paxon.checker.model import Done, Got, Scalar, SequentialModel, plain_text, unseen_alike
+from paxon.checker.register import output_text
+
+
+class Enqueue(Struct, frozen=True, tag="enqueue", forbid_unknown_fields=True):
+    """Input: ``value`` is last in the queue.  Answered by ``Done``."""
+
+    value: str | int
+
+
+class Dequeue(Struct, frozen=True, tag="dequeue", forbid_unknown_fields=True):
+    """Input: take what is first in the queue.  Answered by ``Got``, with ``None`` if the queue was empty."""
+
+
+QueueInput: TypeAlias = Enqueue | Dequeue
+QueueOutput: TypeAlias = Done | Got
+QueueState: TypeAlias = tuple[Scalar, ...]
+
+
+class Queue(SequentialModel[QueueInput, QueueOutput, QueueState]):
+    """A queue that starts empty.  Inputs ``Enqueue`` and ``Dequeue``; outputs ``Done`` and ``Got``.
+
+    The state is what is in it, first to last.  Each step copies it, so a check takes time
+    that grows with the length of the queue.
+    """
+
+    inputs = QueueInput
+    outputs = QueueOutput
+
+    def init(self) -> QueueState:
+        """The empty queue."""
+        return ()
+
+    def apply(self, state: QueueState, input: QueueInput) -> tuple[QueueOutput, QueueState]:  # noqa: A002
+        """See ``SequentialModel.apply``."""
+        if isinstance(input, Enqueue):
+            return Done(), (*state, input.value)
+        if not state:
+            return Got(None), state
+        return Got(state[0]), state[1:]
+
+    def changes_nothing(self, input: QueueInput, output: QueueOutput | None) -> bool:  # noqa: A002
+        """See ``Model.changes_nothing``."""
+        return output == _EMPTY
+
+    def simplified(self, operations: Sequence[Operation[QueueInput, QueueOutput]]) -> Sequence[QueueInput]:
+        """See ``Model.simplified``."""
+        return unseen_alike(operations, (Enqueue,), _seen)
+
+    def output_text(self, output: QueueOutput) -> str:
+        """See ``Model.output_text``."""
+        return "empty" if output == _EMPTY else output_text(output)
+
+    def state_text(self, state: QueueState) -> str:
+        """See ``Model.state_text``."""
+        return f"[{', '.join(plain_text(value) for value in state)}]" if state else "empty"
+
+
+_EMPTY = Got(None)
+
+
+def _seen(operation: Operation[QueueInput, QueueOutput]) -> Iterator[Scalar]:
+    if isinstance(operation.output, Got):
+        yield operation.output.value
