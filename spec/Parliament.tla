@@ -252,15 +252,18 @@ StartPolling(m, answers) ==
         VotesIn(s) == {answer.votes[s] : answer \in answers} \ {Nothing}
         until == Max({PassedUntil(book)} \cup {answer.until : answer \in answers})
         next == Max({until, KnownUntil(book)} \cup {s + 1 : s \in {t \in Slots : VotesIn(t) # {}}})
+        forced == [s \in Slots |->
+            IF s < until \/ s >= next \/ Knows(book, s) THEN Nothing
+            ELSE IF VotesIn(s) = {} THEN Filler ELSE Chosen(VotesIn(s))]
+        \* What is forced is begun in slot order, as far as the window and the rosters let it, in this same step.
+        now == {s \in Slots : \A t \in 1 .. s : forced[t] # Nothing => MayBegin(book, t, promised)}
         paper == [
             status |-> "polling",
             ballot |-> slip[m].ballot,
             promised |-> promised,
             next |-> next,
-            forced |-> [s \in Slots |->
-                IF s < until \/ s >= next \/ Knows(book, s) THEN Nothing
-                ELSE IF VotesIn(s) = {} THEN Filler ELSE Chosen(VotesIn(s))],
-            open |-> [s \in Slots |-> Nothing],
+            forced |-> [s \in Slots |-> IF s \in now THEN Nothing ELSE forced[s]],
+            open |-> [s \in Slots |-> IF s \in now THEN forced[s] ELSE Nothing],
             stamp |-> StampFloor(book, answers)]
     IN /\ IsTrying(m)
        /\ \A answer \in answers : answer.ballot = slip[m].ballot
@@ -270,9 +273,10 @@ StartPolling(m, answers) ==
        /\ \A answer \in answers : \A s \in answer.ahead : Knows(book, s)
        /\ slip' = [slip EXCEPT ![m] = paper]
        /\ claimed' = Claiming(book, paper)
-       /\ UNCHANGED <<owner, ledger, disk, drying, inked, begun, told>>
+       /\ begun' = begun \cup {<<paper.ballot, s, forced[s]>> : s \in {t \in now : forced[t] # Nothing}}
+       /\ UNCHANGED <<owner, ledger, disk, drying, inked, told>>
 
-(* What was forced, and no-ops, come before anything new, in slot order. *)
+(* What had to wait for the window or the rosters.  It comes before anything new, in slot order. *)
 BeginForced(m) ==
     LET waiting == {s \in Slots : slip[m].forced[s] # Nothing}
         s == Min(waiting)

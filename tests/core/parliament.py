@@ -209,10 +209,25 @@ class Parliament:
         return self.presidents[0]
 
     def pass_decree(self, text: str, within_ms: int = 60_000) -> Slot:
-        """Propose at the one president and wait until everyone here knows the outcome."""
-        slot = self.propose(self.elect(), text)
-        self.run_until(lambda: all(self[me].ledger.knows(slot) for me in self.alive), within_ms)
-        return slot
+        """Propose at the one president and wait until everyone here knows the outcome.
+
+        A letter that was late may still depose that president; then its successor is asked.
+        """
+        limit_ms = self.now_ms + within_ms
+        while True:
+            president = self.elect(limit_ms - self.now_ms)
+            conducted = self[president].president
+            slot = self.propose(president, text)
+
+            def is_known(slot: Slot = slot) -> bool:
+                return all(self[me].ledger.knows(slot) for me in self.alive)
+
+            def is_deposed(president: NodeId = president, conducted: Ballot | None = conducted) -> bool:
+                return self[president].slip is None or self[president].president != conducted
+
+            self.run_until(lambda: is_known() or is_deposed(), limit_ms - self.now_ms)
+            if is_known():
+                return slot
 
     # --- what was said ---
 

@@ -20,7 +20,7 @@ class Put(Struct, frozen=True, tag="put", forbid_unknown_fields=True):
     """Input: ``key`` has ``value`` from here on.  Answered by ``Written``."""
 
     key: str
-    value: Scalar
+    value: str | int
 
 
 class Delete(Struct, frozen=True, tag="delete", forbid_unknown_fields=True):
@@ -34,7 +34,7 @@ class CompareAndPut(Struct, frozen=True, tag="compare_and_put", forbid_unknown_f
 
     key: str
     expected: Scalar
-    value: Scalar
+    value: str | int
 
 
 class Found(Struct, frozen=True, tag="found", forbid_unknown_fields=True):

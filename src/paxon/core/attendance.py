@@ -84,6 +84,10 @@ class Attendance:
             self.heard = None
             self._act_at_ms = self._pen.now_ms + self._pen.jitter(self._timing.presence_ms // 4)
 
+    def presiding(self) -> None:
+        """We preside ourselves: whoever did before us is history, also when our own ballot ends."""
+        self.heard = None
+
     def deposed(self) -> None:
         """Our own ballot ended: unless we heard who took over, let the others try first."""
         if self.heard is None:

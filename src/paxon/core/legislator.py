@@ -196,7 +196,9 @@ class Legislator:
 
     def _finish(self) -> Effects:
         self._president.follow_up()
-        if self._conducted and self._president.slip is None:
+        if isinstance(self._president.slip, Polling):
+            self._attendance.presiding()
+        elif self._conducted and self._president.slip is None:
             self._attendance.deposed()
         self.ledger.forget_what_the_file_keeps()
         effects, self._pen.effects = self._pen.effects, Effects()

@@ -20,6 +20,7 @@ list, with the reason why no decree can hang on it:
 
 from collections import deque
 from collections.abc import Mapping
+from typing import TypeVar
 
 from msgspec import Struct, structs
 
@@ -38,6 +39,8 @@ GIVE_UP_MS = 1_000_000
 """When nobody has been heard for so long that every slip is given up."""
 
 TIMING = Timing(flush_ms=FLUSH_MS)
+
+Value = TypeVar("Value")
 
 Renaming = Mapping[NodeId, NodeId]
 """A permutation of the members; nobody, ``NodeId(0)``, stays nobody."""
@@ -159,7 +162,7 @@ def _slip_of(seat: Seat, rosters: Rosters) -> Slip:
 # --- the same with other names ---
 
 
-def renamed[Value](value: Value, renaming: Renaming) -> Value:
+def renamed(value: Value, renaming: Renaming) -> Value:
     """``value`` with every member that owns a ballot in it called otherwise.  Bare member ids are left to the caller."""
     if isinstance(value, Ballot):
         return Ballot(value.round, renaming[value.owner])
