@@ -476,7 +476,7 @@ LatestVoteOf(members_, s, b) ==
 Choices == [][\A letter \in begun' \ begun :
     LET b == letter[1]
         s == letter[2]
-        promised == slip[owner[b]].promised
+        promised == slip'[owner[b]].promised
         latest == LatestVoteOf(promised, s, b)
     IN /\ IsPromiseQuorum(s, promised)
        /\ IF latest = 0 THEN letter[3] = Noop \/ letter[3].first = b

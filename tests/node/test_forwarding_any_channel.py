@@ -270,7 +270,7 @@ steps = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(steps, min_size=50, max_size=150))
 def test_whatever_happens_answers_are_true_and_no_command_is_applied_twice(
     script: list[tuple[Callable[[World, int], None], int]],

@@ -4,6 +4,7 @@ from paxon.core.decree import NO_BALLOT, Ballot, NodeId, Slot
 from paxon.core.ledger import Outcome
 from paxon.core.messages import BeginBallot, LastVote, NextBallot, Success, Superseded
 from paxon.core.slip import Polling
+from paxon.node.host import LAZY_SYNC_MS
 from paxon.sim.script import Script
 
 
@@ -74,3 +75,26 @@ def test_a_president_that_learns_of_a_decree_above_its_own_proposes_nothing_ther
     outcome = script.legislator(2).ledger.outcomes[Slot(1)]
     script.inject(3, 1, Success(NO_BALLOT, Slot(2), (Outcome(Slot(1), outcome),)))
     assert script.presidents == [2]
+
+
+def test_what_an_idle_member_learned_becomes_durable_without_anybody_waiting_for_it() -> None:
+    """Outcomes need no sync for safety, so no letter ever waits for them; yet the file must not stay behind for ever.
+
+    If it did, a member that caught up would forget decrees that its file does not have, answer
+    nobody who lacks them, and lack them itself after the next power cut.
+    """
+    script = Script(3)
+    script.elect(1)
+    script.settle()
+    for _ in range(3):
+        script.submit(1)
+        script.settle(among=(1, 2))
+    script.drop()
+    script.settle()
+    assert script.legislator(3).ledger.passed_until == 4
+    script.sync(3)
+    script.wait(2 * LAZY_SYNC_MS)
+    script.sync(3)
+    script.crash(3)
+    script.restart(3)
+    assert script.legislator(3).ledger.passed_until == 4

@@ -72,9 +72,7 @@ class History(Struct, Generic[InputT, OutputT], frozen=True):
         return len(self.operations)
 
     @classmethod
-    def load(
-        cls, lines: Iterable[str | bytes], model: "Model[InputT, OutputT, Any]"
-    ) -> "History[InputT, OutputT]":
+    def load(cls, lines: Iterable[str | bytes], model: "Model[InputT, OutputT, Any]") -> "History[InputT, OutputT]":
         """The history in ``lines``, one JSON object each; an open file will do.  Empty lines are skipped.
 
         Raises:

@@ -30,7 +30,10 @@ class Delete(Struct, frozen=True, tag="delete", forbid_unknown_fields=True):
 
 
 class CompareAndPut(Struct, frozen=True, tag="compare_and_put", forbid_unknown_fields=True):
-    """Input: ``key`` gets ``value`` if it has the ``expected`` one; ``None`` expects none.  Answered by ``Compared``."""
+    """Input: ``key`` gets ``value`` if it has the ``expected`` one; ``None`` expects none.
+
+    Answered by ``Compared``.
+    """
 
     key: str
     expected: Scalar
@@ -103,7 +106,9 @@ class KeyValue(SequentialModel[KeyValueInput, KeyValueOutput, KeyValueState]):
     def changes_nothing(self, input: KeyValueInput, output: KeyValueOutput | None) -> bool:  # noqa: A002
         """See ``Model.changes_nothing``."""
         return (
-            isinstance(input, Get) or output == _NOTHING_DELETED or (isinstance(output, Compared) and not output.written)
+            isinstance(input, Get)
+            or output == _NOTHING_DELETED
+            or (isinstance(output, Compared) and not output.written)
         )
 
     def partition(

@@ -163,7 +163,7 @@ def unseen_alike(
     inputs = []
     for operation in operations:
         given: Any = operation.input
-        if isinstance(given, writers) and given.value not in known:
+        if type(given) in writers and given.value not in known:
             substitute = substitute or [given.value]
             given = msgspec.structs.replace(given, value=substitute[0])
         inputs.append(given)

@@ -1,7 +1,7 @@
 """Registers: one value that is read and written, and the same with compare-and-set."""
 
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
@@ -116,7 +116,7 @@ def output_text(output: Got | Done | Swapped) -> str:
     return "done"
 
 
-def _seen(operation: Operation[CompareAndSetInput, CompareAndSetOutput]) -> Iterator[Scalar]:
+def _seen(operation: Operation[Any, Any]) -> Iterator[Scalar]:
     if isinstance(operation.output, Got):
         yield operation.output.value
     if isinstance(operation.input, CompareAndSet):

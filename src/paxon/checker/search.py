@@ -58,7 +58,7 @@ class Furthest(Struct, Generic[StateT]):
     """
 
     rank: tuple[int, int] = (0, -1)
-    orders: dict[StateT, list[int]] = {}  # noqa: RUF012 - msgspec makes a new one for each.
+    orders: dict[StateT, list[int]] = {}
 
 
 class _Frame(NamedTuple, Generic[StateT]):
@@ -84,9 +84,7 @@ class Search(Generic[InputT, OutputT, StateT]):
     an unknown one.
     """
 
-    def __init__(
-        self, operations: Sequence[Operation[InputT, OutputT]], model: Model[InputT, OutputT, StateT]
-    ) -> None:
+    def __init__(self, operations: Sequence[Operation[InputT, OutputT]], model: Model[InputT, OutputT, StateT]) -> None:
         self._model = model
         self._read_operations(operations)
         self._link_entries()
@@ -276,9 +274,7 @@ class Search(Generic[InputT, OutputT, StateT]):
         self._entry, self._unknown, _, self._state, self._base, self._mask, self._used = frame
 
     def _frame(self) -> _Frame[StateT]:
-        return _Frame(
-            self._entry, self._unknown, len(self.path), self._state, self._base, self._mask, self._used
-        )
+        return _Frame(self._entry, self._unknown, len(self.path), self._state, self._base, self._mask, self._used)
 
     def _note_furthest(self) -> None:
         """Remember the path if none came further; the candidates are at the first return that is left."""

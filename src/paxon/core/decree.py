@@ -50,7 +50,12 @@ class Decree(Struct, frozen=True):
 
     ballot: Ballot
     stamp_ms: int
-    """The first proposer's wall clock, raised so that it never runs backwards by slot (section 3.3.3)."""
+    """The first proposer's wall clock, raised above every stamp it knew of (section 3.3.3).
+
+    By slot it may still step back: a decree that one member alone voted for can pass years
+    later, above a slot that another president filled meanwhile.  The decided time of a slot is
+    therefore the highest stamp up to there, which ``rsm.applier`` keeps.
+    """
     commands: tuple[bytes, ...]
 
 

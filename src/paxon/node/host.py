@@ -63,6 +63,10 @@ TICK_MS = 50
 DISK_RETRY_MS = 500
 """How often a full disk is tried again."""
 
+LAZY_SYNC_MS = 200
+"""Records that no letter waits for are made durable after this long without another sync.  They can be learned
+again, but not from the file, and a file that is far behind the ledger answers nobody."""
+
 RECALL_BYTES = 128 * 1024
 """What one answer from the file carries; small, so that a member catching up does not delay live writes."""
 
@@ -114,6 +118,9 @@ class Host:
         self._recalling: set[NodeId] = set()
         self._is_handling = False
         self._is_syncing = False
+        self._is_synced = True
+        """Whether nothing was appended since the last sync began."""
+        self._is_lazy_sync_due = False
         self._is_pump_due = False
         self._is_dead = False
         self._is_stopping = False
@@ -253,6 +260,8 @@ class Host:
     def _carry_out(self, effects: Effects) -> None:
         if effects.records:
             self._disk.append(effects.records)
+            self._is_synced = False
+            self._sync_lazily()
         if effects.letters:
             self._release(self._outbox.offer(effects.letters))
         for slot, decree in effects.passed:
@@ -295,9 +304,30 @@ class Host:
         for token in self._readings.ask(leader, now_ms):
             self._handle(lambda token=token: self.legislator.read(token, now_ms))  # type: ignore[misc]
         self._incoming.flush()
-        if self._outbox.is_waiting and not self._is_syncing and not self.is_disk_full:
-            self._is_syncing = True
+        if self._outbox.is_waiting and not self.is_disk_full:
+            self._sync()
+
+    def _sync(self) -> None:
+        if not self._is_syncing:
+            self._is_syncing = self._is_synced = True
             self._disk.sync(self._on_synced, self._on_sync_failed)
+
+    def _sync_lazily(self) -> None:
+        if self._is_lazy_sync_due:
+            return
+        self._is_lazy_sync_due = True
+        line = self._outbox.durable_line
+
+        def sync_unless_done() -> None:
+            self._is_lazy_sync_due = False
+            if self._is_dead or self._is_synced or self.is_disk_full:
+                return
+            if self._outbox.durable_line == line:
+                self._sync()
+            else:
+                self._sync_lazily()
+
+        self._clock.call_at(self._clock.monotonic_ms() + LAZY_SYNC_MS, sync_unless_done)
 
     def _may_propose(self) -> bool:
         legislator = self.legislator
@@ -347,8 +377,7 @@ class Host:
         if self.role is Role.LEADER:
             # The first attempt to hand over may have found nobody who had caught up.
             self._handle(lambda: self.legislator.hand_over(self._clock.monotonic_ms()))
-        self._is_syncing = True
-        self._disk.sync(self._on_synced, self._on_sync_failed)
+        self._sync()
 
     # --- requests of other members ---
 

@@ -14,7 +14,7 @@ class Outbox:
     """
 
     def __init__(self, durable_line: int) -> None:
-        self._durable_line = durable_line
+        self.durable_line = durable_line
         self._held: deque[Letter] = deque()
 
     @property
@@ -26,7 +26,7 @@ class Outbox:
         """Take letters in; return those that may leave at once."""
         free = []
         for letter in letters:
-            if letter.after <= self._durable_line:
+            if letter.after <= self.durable_line:
                 free.append(letter)
             else:
                 check(not self._held or self._held[-1].after <= letter.after, "letters wait for rising lines")
@@ -35,8 +35,8 @@ class Outbox:
 
     def release(self, durable_line: int) -> list[Letter]:
         """The ledger is durable through ``durable_line``: return the letters that may leave now."""
-        check(durable_line >= self._durable_line, "what is durable stays durable")
-        self._durable_line = durable_line
+        check(durable_line >= self.durable_line, "what is durable stays durable")
+        self.durable_line = durable_line
         free = []
         while self._held and self._held[0].after <= durable_line:
             free.append(self._held.popleft())

@@ -6,7 +6,7 @@ from random import Random
 from paxon.core.decree import NodeId, Slot
 from paxon.core.invariants import named
 from paxon.core.ledger import Ledger, Record
-from paxon.core.roster import ROSTER_LAG, Rosters
+from paxon.core.roster import Rosters
 from paxon.node.host import Host
 from paxon.node.letters import PeerMessage
 from paxon.node.settings import Limits
@@ -25,12 +25,8 @@ from paxon.storage.identity import DataDirectory
 SEGMENT_BYTES = 32 * 1024
 """Small, so that a run of seconds fills several."""
 
-KEPT_SLOTS = 2 * ROSTER_LAG
-"""How many passed decrees stay in memory: few, so that members that were away are served from the file.
-
-Twice the window, because that a vote passed becomes durable with the next sync, which an idle member does not make:
-the file may lack the outcomes of the last window.
-"""
+KEPT_SLOTS = 40
+"""How many passed decrees stay in memory: few, so that members that were away are served from the file."""
 
 
 class ForgetfulLedger(Ledger):

@@ -79,6 +79,8 @@ class Post:
         self.used: dict[Ballot, int] = {}
         self.renamed_bit: list[list[int]] = [[] for _ in renamings]
         """For each renaming, the bit that each bit becomes."""
+        self.counted_with: dict[tuple[object, ...], int] = {}
+        """The letters that one count on a slip is made of, by ``count_of`` each."""
         self._renamings = renamings
         self._bits: dict[Posted, int] = {}
 
@@ -127,6 +129,8 @@ class Post:
         self._bits[posted] = bit
         if isinstance(posted, Sent):
             self.inbox[posted.to] |= bit
+            if (count := count_of(posted)) is not None:
+                self.counted_with[count] = self.counted_with.get(count, 0) | bit
         else:
             self.facts |= bit
             if isinstance(posted, Used):
@@ -141,6 +145,17 @@ class Post:
                 return Cast(renaming[member], renamed(ballot, renaming), slot, renamed(decree, renaming))
             case _:
                 return renamed(posted, renaming)
+
+
+def count_of(letter: Sent) -> tuple[object, ...] | None:
+    """What a letter may be counted in: the promises of a ballot, or its votes in one slot."""
+    match letter.message:
+        case LastVote(ballot=ballot):
+            return letter.to, ballot
+        case Voted(ballot=ballot, slot=slot):
+            return letter.to, ballot, slot
+        case _:
+            return None
 
 
 def is_spent(seat: Seat, message: Spoken) -> bool:
