@@ -93,8 +93,8 @@ class Outgoing:
     def on_tick(self, leader: Ballot | None, led_for_ms: int, now_ms: int) -> None:
         """Repeat what is not answered; give up what is past its deadline or was left with a leader that is gone.
 
-        A leader that was only deposed learns what passed in its slots from its successor, ``leader``,
-        and then knows; so it gets a moment, unless the link to it broke.  A leader that died
+        A leader that was only deposed learns from its successor what passed in its slots, and then
+        knows; so it gets a moment, unless the link to it broke.  A leader that died
         takes the answer with it, and waiting for the deadline would help nobody.
         """
         late: dict[Ballot, list[int]] = {}
@@ -103,7 +103,9 @@ class Outgoing:
             if sent.pending.deadline_ms <= now_ms or sent.pending.reply.done():
                 self._settled(number).fail(DeadlineExceeded("the leader did not answer in time; it may yet be applied"))
             elif is_superseded and (sent.is_cut_off or led_for_ms >= 2 * self._retransmit_ms):
-                self._settled(number).fail(LeadershipLost("the leader that had the command is gone; it may have been applied"))
+                self._settled(number).fail(
+                    LeadershipLost("the leader that had the command is gone; it may have been applied")
+                )
             elif now_ms - sent.sent_ms >= self._retransmit_ms:
                 sent.sent_ms = now_ms
                 late.setdefault(sent.ballot, []).append(number)

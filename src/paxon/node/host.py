@@ -35,22 +35,16 @@ from paxon.core.roster import Rosters
 from paxon.core.slip import Polling, Trying
 from paxon.core.timing import Timing
 from paxon.errors import (
-    DiskFull,
     LedgerSyncFailed,
-    NotLeader,
-    OutcomeUnknown,
     PaxonError,
     ProtocolError,
-    RequestError,
-    Stopping,
     check,
 )
-from paxon.node.forwarding import Incoming, Outgoing, Relay
-from paxon.node.letters import Answers, AskReading, Forward, PeerMessage, ReadingAt, Refusals
+from paxon.node.letters import AskReading, HostMessage, PeerMessage, ReadingAt
 from paxon.node.outbox import Outbox
 from paxon.node.ports import Clock, Disk, Reply, Timer, Transport
-from paxon.node.proposals import Applied, Batch, Pending, Proposals
-from paxon.node.readings import Readings
+from paxon.node.proposals import Applied, Pending
+from paxon.node.requests import Requests
 from paxon.node.settings import Limits
 from paxon.node.status import Role
 from paxon.rsm.applier import Applier
@@ -110,10 +104,7 @@ class Host:
         self._leader_changed = leader_changed
         self.legislator = Legislator(me, ledger, rosters, timing, clock.monotonic_ms(), clock.chance())
         self._outbox = Outbox(ledger.line)
-        self._proposals = Proposals(limits)
-        self._outgoing = Outgoing(boot, timing.retransmit_ms, self._send)
-        self._incoming = Incoming(ledger.last_tried, self._send)
-        self._readings = Readings(me, boot, timing.retransmit_ms, self._send)
+        self._requests = Requests(me, limits, timing.retransmit_ms, boot, ledger.last_tried, clock, self._send)
         self._to_myself: deque[Message] = deque()
         self._recalling: set[NodeId] = set()
         self._is_handling = False
@@ -123,14 +114,11 @@ class Host:
         self._is_lazy_sync_due = False
         self._is_pump_due = False
         self._is_dead = False
-        self._is_stopping = False
         self.is_disk_full = False
         self._timer: Timer | None = None
         self._timer_at_ms = 0
         self._is_ticking = False
         self._known_leader: Ballot | None = None
-        self._led_since_ms = 0
-        """When we came to know ``_known_leader``."""
 
     # --- what others may look at ---
 
@@ -155,7 +143,7 @@ class Host:
     @property
     def open_requests(self) -> int:
         """Commands and reads taken in here and not yet answered."""
-        return len(self._proposals) + len(self._outgoing) + len(self._readings)
+        return len(self._requests)
 
     # --- entrances ---
 
@@ -171,18 +159,8 @@ class Host:
         """
         if self._is_dead:
             return
-        if isinstance(message, Forward):
-            self._on_forward(sender, message)
-        elif isinstance(message, Answers):
-            self._outgoing.on_answers(message)
-        elif isinstance(message, Refusals):
-            self._try_elsewhere(self._outgoing.on_refusals(message))
-        elif isinstance(message, AskReading):
-            token = self._readings.on_asked(sender, message)
-            self._handle(lambda: self.legislator.read(token, self._clock.monotonic_ms()))
-        elif isinstance(message, ReadingAt):
-            self._readings.on_reading_at(message)
-            self._readings.serve(self.applied_until)
+        if isinstance(message, HostMessage):
+            self._on_request_of(sender, message)
         elif self.is_disk_full and isinstance(message, INKED):
             return  # Losing a message is always safe; piling up records that cannot be inked is not.
         else:
@@ -192,7 +170,7 @@ class Host:
     def link_lost(self, peer: NodeId) -> None:
         """The link to ``peer`` broke: it may be gone, or only the link."""
         if not self._is_dead:
-            self._outgoing.on_link_lost(peer)
+            self._requests.on_link_lost(peer)
             self._handle(lambda: self.legislator.suspect(peer, self._clock.monotonic_ms()))
 
     def submit(self, command: bytes, reply: Reply[Applied], timeout_ms: int) -> None:
@@ -201,12 +179,7 @@ class Host:
         Raises:
             RequestError: if it is refused at once; ``reply`` is not used then.
         """
-        if self._is_dead or self._is_stopping:
-            raise Stopping("this member is shutting down: ask another")
-        if self.is_disk_full and self.role is Role.LEADER:
-            raise DiskFull("the leader's disk is full: free some space there, then try again")
-        self._proposals.admit(command, len(self._outgoing), self._outgoing.bytes)
-        self._proposals.add(Pending(command, reply, self._clock.monotonic_ms() + timeout_ms))
+        self._requests.submit(command, reply, timeout_ms)
         self._pump_soon()
         self._start_ticking()
 
@@ -216,17 +189,13 @@ class Host:
         Raises:
             RequestError: if it is refused at once.
         """
-        if self._is_dead or self._is_stopping:
-            raise Stopping("this member is shutting down: ask another")
-        self._readings.add(reply, self._clock.monotonic_ms() + timeout_ms)
+        self._requests.read(reply, timeout_ms)
         self._pump_soon()
         self._start_ticking()
 
     def stop(self) -> None:
         """Take in no more requests and hand leadership over; ``role`` tells when that has happened."""
-        self._is_stopping = True
-        self._try_elsewhere(self._proposals.take_all_waiting())
-        self._readings.refuse_all(Stopping("this member is shutting down: ask another"))
+        self._requests.stop()
         self._handle(lambda: self.legislator.hand_over(self._clock.monotonic_ms()))
         self._pump_soon()
 
@@ -265,12 +234,11 @@ class Host:
         if effects.letters:
             self._release(self._outbox.offer(effects.letters))
         for slot, decree in effects.passed:
-            results = self._applier.apply(slot, decree)
-            self._try_elsewhere(self._proposals.settle(slot, decree, results))
+            self._requests.settle(slot, decree, self._applier.apply(slot, decree))
         for reading in effects.readings:
-            self._readings.on_reading(reading.token, reading.passed_until)
+            self._requests.on_reading(reading.token, reading.passed_until)
         if effects.passed or effects.readings:
-            self._readings.serve(self.applied_until)
+            self._requests.serve_readers(self.applied_until)
             self._pump_soon()
         for recall in effects.recalls:
             self._recall(recall)
@@ -294,16 +262,12 @@ class Host:
         self._is_pump_due = False
         if self._is_dead:
             return
-        now_ms = self._clock.monotonic_ms()
-        leader = self.leader
-        if leader is not None and leader.owner != self._me:
-            while self._proposals.are_waiting and (batch := self._proposals.take(self._limits.decree_bytes_max)):
-                self._outgoing.forward(batch, leader, now_ms)
-        while self._may_propose() and (batch := self._proposals.take(self._limits.decree_bytes_max)):
+        self._requests.forward(self.leader)
+        while self._may_propose() and (batch := self._requests.next_batch()):
             self._propose(batch)
-        for token in self._readings.ask(leader, now_ms):
-            self._handle(lambda token=token: self.legislator.read(token, now_ms))  # type: ignore[misc]
-        self._incoming.flush()
+        for token in self._requests.ask_readings(self.leader):
+            self._read(token)
+        self._requests.answer_others()
         if self._outbox.is_waiting and not self.is_disk_full:
             self._sync()
 
@@ -332,7 +296,7 @@ class Host:
     def _may_propose(self) -> bool:
         legislator = self.legislator
         return (
-            self._proposals.are_waiting
+            self._requests.are_waiting
             and legislator.may_propose
             and legislator.open_slots < self._limits.pipeline_depth
             and not self.is_disk_full
@@ -342,16 +306,19 @@ class Host:
         slip = self.legislator.slip
         if isinstance(slip, Polling):
             commands = tuple(pending.command for pending in batch)
-            self._proposals.begin(slip.next_slot, Batch(slip.ballot, batch))
+            self._requests.begin(slip.next_slot, slip.ballot, batch)
             clock = self._clock
             self._handle(lambda: self.legislator.propose(commands, clock.monotonic_ms(), clock.wall_ms()))
+
+    def _read(self, token: int) -> None:
+        self._handle(lambda: self.legislator.read(token, self._clock.monotonic_ms()))
 
     def _on_synced(self, line: int) -> None:
         self._is_syncing = False
         if self._is_dead:
             return
         if self.is_disk_full:
-            self.is_disk_full = False
+            self._set_disk_full(False)
             logger.warning("disk has room again", extra={"fields": {"line": line}})
         with self._whole():
             self._release(self._outbox.release(line))
@@ -366,10 +333,13 @@ class Host:
             self._die(LedgerSyncFailed(what))
             return
         if not self.is_disk_full:
-            self.is_disk_full = True
+            self._set_disk_full(True)
             logger.error("disk is full: no votes and no writes until there is room", extra={"fields": {}})
             self._handle(lambda: self.legislator.hand_over(self._clock.monotonic_ms()))
         self._clock.call_at(self._clock.monotonic_ms() + DISK_RETRY_MS, self._try_disk_again)
+
+    def _set_disk_full(self, is_full: bool) -> None:
+        self.is_disk_full = self._requests.is_disk_full = is_full
 
     def _try_disk_again(self) -> None:
         if self._is_dead or self._is_syncing:
@@ -381,34 +351,13 @@ class Host:
 
     # --- requests of other members ---
 
-    def _on_forward(self, sender: NodeId, message: Forward) -> None:
+    def _on_request_of(self, sender: NodeId, message: HostMessage) -> None:
         slip = self.legislator.slip
         presiding = slip.ballot if isinstance(slip, Polling) else None
-        for command, relay in self._incoming.receive(sender, message, presiding):
-            try:
-                if self._is_stopping:
-                    raise NotLeader("the leader is shutting down")
-                if self.is_disk_full:
-                    raise DiskFull("the leader's disk is full: free some space there, then try again")
-                self._proposals.admit(command)
-            except RequestError as error:
-                relay.set_exception(error)
-            else:
-                self._proposals.add(Pending(command, relay, 1 << 62))
-
-    def _try_elsewhere(self, pendings: list[Pending]) -> None:
-        """Commands that were certainly not applied: ours go on to whoever leads now, others go back to their origin."""
-        ours = []
-        for pending in pendings:
-            if isinstance(pending.reply, Relay):
-                pending.fail(NotLeader("no longer the leader of that term"))
-            elif self._is_stopping:
-                pending.fail(Stopping("this member is shutting down: ask another"))
-            else:
-                ours.append(pending)
-        if ours:
-            self._proposals.add_again(ours)
-            self._pump_soon()
+        token = self._requests.receive(sender, message, presiding)
+        if token is not None:
+            self._read(token)
+        self._requests.serve_readers(self.applied_until)
 
     def _recall(self, recall: Recall) -> None:
         if recall.to in self._recalling:
@@ -460,10 +409,7 @@ class Host:
         self._is_ticking = False
         if self._is_dead:
             return
-        now_ms = self._clock.monotonic_ms()
-        self._proposals.expire(now_ms)
-        self._outgoing.on_tick(self.leader, now_ms - self._led_since_ms, now_ms)
-        self._readings.on_tick(self.leader, now_ms)
+        self._requests.on_tick(self.leader)
         if self.open_requests:
             self._start_ticking()
         self._pump_soon()
@@ -475,19 +421,11 @@ class Host:
         if leader == self._known_leader:
             return
         self._known_leader = leader
-        self._led_since_ms = self._clock.monotonic_ms()
         self._leader_changed(leader)
-        if leader is None or leader.owner != self._me:
-            # Commands that others forwarded to us, and that we have not begun, go back to them.
-            self._try_elsewhere(self._proposals.take_all_waiting())
+        self._requests.on_leader(leader)
         self._pump_soon()
 
     def _die(self, error: Exception) -> None:
         self._is_dead = True
-        self._is_stopping = True
-        self._try_elsewhere(self._proposals.take_all_waiting())
-        self._readings.refuse_all(Stopping("this member stopped: ask another"))
-        unknown = OutcomeUnknown("this member stopped; the command may have been applied")
-        self._proposals.abandon(unknown)
-        self._outgoing.abandon(unknown)
+        self._requests.abandon()
         self._fatal(error)

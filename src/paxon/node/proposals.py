@@ -134,7 +134,7 @@ class Proposals:
         self._count(batch, 1)
 
     def settle(self, slot: Slot, decree: Decree, results: list[Result]) -> list[Pending]:
-        """``decree`` passed in ``slot``.  Returns those of our commands for that slot which are not in it: not applied."""
+        """``decree`` passed in ``slot``.  Returns our commands for that slot that are not in it: not applied."""
         beaten: list[Pending] = []
         for batch in self._open.pop(slot, ()):
             self._count(batch, -1)
