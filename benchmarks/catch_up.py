@@ -74,8 +74,9 @@ async def measure(commands: int, rate: float, seconds: float, rounds: int) -> di
     catch_ups_s: list[float] = []
     with Cluster(3) as cluster:
         cluster.start()
-        async with cluster.client(timeout=30.0) as client, cluster.client(timeout=2.0) as observer:
-            leader = await cluster.wait_leader(client)
+        async with cluster.client(timeout=2.0) as observer:
+            leader = await cluster.wait_leader(observer)
+            client = Client([cluster.endpoints[leader]], timeout=30.0)
             away = next(name for name in cluster.names if name != leader)
             for _ in range(rounds):
                 cluster.kill(away)
@@ -101,6 +102,7 @@ async def measure(commands: int, rate: float, seconds: float, rounds: int) -> di
                 during += load.take()
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
+            await client.close()
             terms = {status.term for status in (await cluster.statuses(observer)).values()}
     before.sort(), starting.sort(), during.sort()
     return {

@@ -1,7 +1,7 @@
 """Real members in processes of their own, to be killed and started again by a measurement.
 
-    with Cluster(3) as cluster:
-        cluster.start("n1") ...
+with Cluster(3) as cluster:
+    cluster.start("n1") ...
 """
 
 import asyncio
