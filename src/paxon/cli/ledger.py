@@ -33,7 +33,7 @@ def show(directory: Path, as_json: bool) -> None:
         for line in lines:
             click.echo(json.dumps({**msgspec.to_builtins(line), "term": line.term}))
         return
-    layout = "{:<20} {:>9} {:>8}  {:<14} {:>8} {:>10} {:>8} {:>10}  {}"
+    layout = "{:<27} {:>9} {:>8}  {:<14} {:>8} {:>10} {:>8} {:>10}  {}"
     click.echo(
         layout.format("SEGMENT", "OFFSET", "LINE", "KIND", "SLOT", "TERM", "COMMANDS", "BYTES", "STAMP").rstrip()
     )

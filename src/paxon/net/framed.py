@@ -12,6 +12,7 @@ the newest is worth most; a client's replies cannot be dropped, so its connectio
 """
 
 import asyncio
+import os
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -278,6 +279,9 @@ def why_closed(error: Exception | None) -> str:
             return "closed by the other side"
         case TimeoutError():
             return str(error) or "no answer in time"
+        case ConnectionError(errno=int(number)):
+            # Not the error's own text: asyncio puts the address in, which the caller names anyway.
+            return os.strerror(number)
         case OSError():
             return error.strerror or str(error)
         case _:
