@@ -11,6 +11,7 @@ from paxon.cli.keys import cas, delete, get, put
 from paxon.cli.ledger import ledger
 from paxon.cli.options import ConnectionOptions, global_connection_options
 from paxon.cli.serve import serve
+from paxon.cli.simulate import simulate
 from paxon.cli.status import status
 from paxon.cli.up import up
 from paxon.version import __version__
@@ -40,7 +41,7 @@ def version() -> None:
     click.echo(f"paxon {__version__}")
 
 
-for command in (up, serve, put, get, delete, cas, status, ledger, bench, completion, version):
+for command in (up, serve, put, get, delete, cas, status, ledger, bench, simulate, completion, version):
     cli.add_command(command)
 
 

@@ -50,6 +50,8 @@ class Agenda:
 
     def __init__(self) -> None:
         self.now_ms = 0
+        self.leapt_ms = 0
+        """How much of ``now_ms`` was leapt over."""
         self._heap: list[tuple[int, int, Event]] = []
         self._planned = 0
 
@@ -88,6 +90,7 @@ class Agenda:
         Letters due in the meantime find nobody.
         """
         self.now_ms += by_ms
+        self.leapt_ms += by_ms
         kept = [
             (at_ms if event.is_letter else at_ms + by_ms, number, event)
             for at_ms, number, event in self._heap

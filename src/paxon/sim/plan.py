@@ -137,11 +137,24 @@ def quorums_of(random: Random, size: int) -> QuorumSystem:
             return Majority(members)
 
 
-def plan_of(seed: int) -> Plan:
-    """The plan of a seed: neighbouring seeds differ in their faults, and the rest follows by chance."""
+PROFILES = tuple(name for name, _, _ in FAULTS)
+"""The mixes of faults, by name."""
+
+MEMBERS_MAX = 9
+"""The largest parliament that a seed is asked for; runs grow with the square of it."""
+
+
+def plan_of(seed: int, profile: str | None = None, members: int | None = None) -> Plan:
+    """The plan of a seed: neighbouring seeds differ in their faults, and the rest follows by chance.
+
+    A given ``profile`` or number of ``members`` takes the place of what chance would have chosen.
+    """
     random = Random(f"{seed}/plan")
-    name, network, machines = FAULTS[seed % len(FAULTS)]
+    place = seed % len(FAULTS) if profile is None else PROFILES.index(profile)
+    name, network, machines = FAULTS[place]
     size = random.choice((1, 3, 3, 3, 3, 5, 5))
+    if members is not None:
+        size = members
     return Plan(
         name,
         quorums_of(random, size),

@@ -55,6 +55,8 @@ class Report(Struct, frozen=True):
     digest: str
     counts: dict[str, int]
     virtual_ms: int
+    lived_ms: int
+    """``virtual_ms`` without the time in which nobody was there."""
 
 
 class World:
@@ -101,9 +103,9 @@ class World:
             owe_progress(self)
         except Exception as error:
             raise self._violation(error) from error
-        return Report(
-            self.seed, self.plan.name, self.trace.digest, dict(sorted(self.trace.counts.items())), self.agenda.now_ms
-        )
+        agenda, trace = self.agenda, self.trace
+        counts = dict(sorted(trace.counts.items()))
+        return Report(self.seed, self.plan.name, trace.digest, counts, agenda.now_ms, agenda.now_ms - agenda.leapt_ms)
 
     def step(self, until_ms: int) -> bool:
         """The next event, if there is one until then, and what the oracle thinks of it."""

@@ -1,0 +1,63 @@
+"""``paxon simulate``: this very build, through bad luck that chance and a seed decide."""
+
+import json
+import os
+import sys
+
+import click
+
+from paxon.cli.failures import DONE, REFUSED
+from paxon.sim.campaign import Campaign, Tally, run_campaign
+from paxon.sim.plan import MEMBERS_MAX, PROFILES
+
+SHOWN_MAX = 5
+"""Violations that are printed in full; the rest by their seeds."""
+
+
+@click.command()
+@click.option("--seeds", type=click.IntRange(min=1), default=100, show_default=True, help="How many seeds to run.")
+@click.option("--start", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
+@click.option("--members", type=click.IntRange(1, MEMBERS_MAX), help="How many members.  [default: 1, 3 or 5 by seed]")
+@click.option("--profile", type=click.Choice(PROFILES), help="One mix of faults.  [default: all of them in turn]")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Processes.  [default: all cores]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def simulate(seeds: int, start: int, members: int | None, profile: str | None, jobs: int | None, as_json: bool) -> None:
+    """Run the member that ships through simulated faults, and check every rule after every step.
+
+    The network, the disks and the clocks are simulated, everything else is this build: a seed
+    gives the same run every time. Exit code 1 if any seed broke a rule; it can be seen again with
+    python -m paxon.sim SEED, unless --members or --profile were given.
+    """
+    with click.progressbar(length=seeds, label="seeds", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        workers = min(jobs or os.cpu_count() or 1, seeds)
+        tally = run_campaign(Campaign(start, seeds, profile, members), workers, lambda _: bar.update(1))
+    if as_json:
+        click.echo(json.dumps(_as_json(tally)))
+    else:
+        _print(tally)
+    sys.exit(REFUSED if tally.violations else DONE)
+
+
+def _as_json(tally: Tally) -> dict[str, object]:
+    return {
+        "seeds": tally.seeds,
+        "violations": [{"seed": outcome.seed, "story": outcome.violation} for outcome in tally.violations],
+        "simulated_s": round(tally.simulated_s, 1),
+        "wall_s": round(tally.wall_s, 1),
+        "counts": dict(sorted(tally.counts.items())),
+    }
+
+
+def _print(tally: Tally) -> None:
+    for outcome in tally.violations[:SHOWN_MAX]:
+        click.echo(f"seed {outcome.seed} broke a rule: {outcome.violation}\n")
+    if rest := [str(outcome.seed) for outcome in tally.violations[SHOWN_MAX:]]:
+        click.echo(f"and so did seeds {', '.join(rest)}")
+    for name, count in sorted(tally.counts.items()):
+        click.echo(f"{count:>12,}  {name}")
+    click.echo(
+        f"{tally.seeds} seeds, {len(tally.violations)} broke a rule; "
+        f"{tally.simulated_s:,.0f} simulated seconds in {tally.wall_s:,.1f} ({tally.speed:,.0f} times as fast)"
+    )
