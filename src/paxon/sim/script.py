@@ -97,7 +97,9 @@ class Script:
         """Let happen what is due now."""
         self.wait(0)
 
-    def waiting(self, kind: type | None = None, sender: int | None = None, to: int | None = None) -> list[Parcel]:
+    def waiting(
+        self, kind: type | None = None, sender: int | None = None, to: int | None = None, slot: int | None = None
+    ) -> list[Parcel]:
         """The letters in the mailbox that fit."""
         return [
             parcel
@@ -105,20 +107,25 @@ class Script:
             if (kind is None or isinstance(parcel.message, kind))
             and sender in (None, parcel.sender)
             and to in (None, parcel.to)
+            and slot in (None, getattr(parcel.message, "slot", None))
         ]
 
-    def deliver(self, kind: type | None = None, sender: int | None = None, to: int | None = None) -> int:
+    def deliver(
+        self, kind: type | None = None, sender: int | None = None, to: int | None = None, slot: int | None = None
+    ) -> int:
         """Deliver the letters that fit and are waiting now; how many there were."""
-        parcels = self.waiting(kind, sender, to)
+        parcels = self.waiting(kind, sender, to, slot)
         for parcel in parcels:
             self.mailbox.remove(parcel)
             self.world.network.arrive(parcel)
             self.now()
         return len(parcels)
 
-    def drop(self, kind: type | None = None, sender: int | None = None, to: int | None = None) -> int:
+    def drop(
+        self, kind: type | None = None, sender: int | None = None, to: int | None = None, slot: int | None = None
+    ) -> int:
         """Lose the letters that fit and are waiting now; how many there were."""
-        parcels = self.waiting(kind, sender, to)
+        parcels = self.waiting(kind, sender, to, slot)
         for parcel in parcels:
             self.mailbox.remove(parcel)
         return len(parcels)

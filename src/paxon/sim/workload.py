@@ -46,15 +46,17 @@ class Request:
         self.floor = workload.oracle.read_floor()
         self._retry = retry
         self.is_over = False
+        self.ending = ""
+        """How it ended, in a word, once it is over."""
 
     def set_result(self, result: object, /) -> None:
         """See ``Reply``."""
-        self._finish()
+        self._finish("done")
         self._workload.succeeded(self, result)
 
     def set_exception(self, error: Exception, /) -> None:
         """See ``Reply``."""
-        self._finish()
+        self._finish(type(error).__name__)
         check(isinstance(error, RequestError), f"a request ends in a result or a RequestError, not in {error!r}")
         self._workload.failed(self, error, self._retry)
 
@@ -64,12 +66,13 @@ class Request:
 
     def lost(self) -> None:
         """The member that had it crashed: its fate is unknown."""
-        self._finish()
+        self._finish("its member crashed")
         self._workload.trace.counts["unknown"] += 1
 
-    def _finish(self) -> None:
+    def _finish(self, ending: str) -> None:
         check(not self.is_over, "a request is answered once")
         self.is_over = True
+        self.ending = ending
         self._workload.outstanding.pop(self, None)
 
 
