@@ -20,6 +20,9 @@ from paxon.node.service import ERRORS
 FORWARD_COMMANDS_MAX = 2000
 """Commands in one ``Forward``: enough to fill a decree of small ones."""
 
+FORWARD_BYTES_MAX = 1024 * 1024
+"""And their bytes unless told otherwise; a single larger command still gets a ``Forward`` of its own."""
+
 LIVES_KEPT = 64
 """Lives of one member whose forwards we remember.  Nothing that an earlier life sent is still on its way by then."""
 
@@ -37,9 +40,10 @@ class _Sent(Struct):
 class Outgoing:
     """Commands of ours that are with the leader of some ballot."""
 
-    def __init__(self, boot: int, retransmit_ms: int, send: Send) -> None:
+    def __init__(self, boot: int, retransmit_ms: int, send: Send, bytes_max: int = FORWARD_BYTES_MAX) -> None:
         self._boot = boot
         self._retransmit_ms = retransmit_ms
+        self._bytes_max = bytes_max
         self._send = send
         self._next_number = 0
         self._sent: dict[int, _Sent] = {}
@@ -126,11 +130,16 @@ class Outgoing:
         # Numbers are settled out of order; whatever is below the lowest open one is settled for good.
         # They are added in rising order, so the lowest is the first.
         settled_until = next(iter(self._sent))
-        for at in range(0, len(numbers), FORWARD_COMMANDS_MAX):
-            commands = tuple(
-                (number, self._sent[number].pending.command) for number in numbers[at : at + FORWARD_COMMANDS_MAX]
-            )
-            self._send(ballot.owner, Forward(ballot, self._boot, settled_until, commands))
+        commands: list[tuple[int, bytes]] = []
+        room = self._bytes_max
+        for number in numbers:
+            command = self._sent[number].pending.command
+            if commands and (len(commands) == FORWARD_COMMANDS_MAX or len(command) > room):
+                self._send(ballot.owner, Forward(ballot, self._boot, settled_until, tuple(commands)))
+                commands, room = [], self._bytes_max
+            commands.append((number, command))
+            room -= len(command)
+        self._send(ballot.owner, Forward(ballot, self._boot, settled_until, tuple(commands)))
 
 
 class _Answer(Struct, frozen=True):

@@ -36,7 +36,6 @@ from paxon.core.slip import Polling, Trying
 from paxon.core.timing import Timing
 from paxon.errors import (
     LedgerSyncFailed,
-    PaxonError,
     ProtocolError,
     check,
 )
@@ -195,9 +194,20 @@ class Host:
 
     def stop(self) -> None:
         """Take in no more requests and hand leadership over; ``role`` tells when that has happened."""
+        if self._is_dead:
+            return
         self._requests.stop()
         self._handle(lambda: self.legislator.hand_over(self._clock.monotonic_ms()))
         self._pump_soon()
+
+    def end(self) -> None:
+        """Take part in nothing from here on; whoever still waits is answered.  May be called at any time."""
+        if not self._is_dead:
+            self._is_dead = True
+            self._requests.abandon()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     # --- the loop: append, sync, release, apply, reply ---
 
@@ -218,13 +228,15 @@ class Host:
                 self._carry_out(self.legislator.receive(self._me, message, self._clock.monotonic_ms()))
         except ProtocolError:
             raise  # The core refused before it changed anything.
-        except PaxonError as error:
+        except Exception as error:
+            # Also what is no error of ours, such as a state machine that runs out of memory: half a step was taken.
             self._die(error)
             raise
         finally:
             self._is_handling = False
-        self._notice_leader()
-        self._arm_timer()
+        if not self._is_dead:
+            self._notice_leader()
+            self._arm_timer()
 
     def _carry_out(self, effects: Effects) -> None:
         if effects.records:
@@ -286,10 +298,10 @@ class Host:
             self._is_lazy_sync_due = False
             if self._is_dead or self._is_synced or self.is_disk_full:
                 return
-            if self._outbox.durable_line == line:
-                self._sync()
-            else:
+            if self._is_syncing or self._outbox.durable_line > line:
                 self._sync_lazily()
+            else:
+                self._sync()
 
         self._clock.call_at(self._clock.monotonic_ms() + LAZY_SYNC_MS, sync_unless_done)
 
@@ -426,6 +438,5 @@ class Host:
         self._pump_soon()
 
     def _die(self, error: Exception) -> None:
-        self._is_dead = True
-        self._requests.abandon()
+        self.end()
         self._fatal(error)

@@ -37,6 +37,9 @@ logger = logging.getLogger(__name__)
 HAND_OVER_TIMEOUT_S = 2.0
 """How long a stopping leader waits for somebody to take over."""
 
+FAREWELL_S = 0.1
+"""How long a leader that handed over stays to send commands that are still on their way to it on to its successor."""
+
 STORAGE_ID_BYTES = 16
 """Random bytes in a storage id: two disks never share one."""
 
@@ -116,18 +119,24 @@ class Node:
         host = self._host
         if host is None or not self._takes_part:
             return
+        led = host.role is Role.LEADER
         host.stop()
         try:
             async with asyncio.timeout(HAND_OVER_TIMEOUT_S):
-                while host.role is Role.LEADER and len(self._names) > 1:
+                while len(self._names) > 1 and (self._leader is None or self._leader.owner == self._config.node_id):
                     self._leader_changed.clear()
                     await self._leader_changed.wait()
         except TimeoutError:
             logger.warning("nobody took the leadership over in time", extra={"fields": {}})
+        else:
+            if led:
+                await asyncio.sleep(FAREWELL_S)
 
     async def close(self) -> None:
         """Close links, ledger and directory.  May be called at any time, once."""
         self._takes_part = False
+        if self._host is not None:
+            self._host.end()
         if self._links is not None:
             await self._links.close()
         if self._disk is not None:

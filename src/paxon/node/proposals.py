@@ -169,6 +169,7 @@ class Proposals:
     def abandon(self, error: RequestError) -> None:
         """Nobody will learn here what became of what is in a slot."""
         for batch in self._batches():
+            self._count(batch, -1)
             for pending in batch.pendings:
                 pending.fail(error)
         self._open.clear()

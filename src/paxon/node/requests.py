@@ -36,18 +36,20 @@ class Requests:
         self._limits = limits
         self._clock = clock
         self._proposals = Proposals(limits)
-        self._outgoing = Outgoing(boot, retransmit_ms, send)
+        self._outgoing = Outgoing(boot, retransmit_ms, send, limits.decree_bytes_max)
         self._incoming = Incoming(earlier_lives, send)
         self._readings = Readings(me, boot, retransmit_ms, send)
         self._is_stopping = False
         self.is_disk_full = False
         """Whether a leader here must refuse writes."""
+        self._refused: list[Pending] = []
+        """Sent back by the very leader that we know: they wait for another one, or for the next tick."""
         self._leader: Ballot | None = None
         self._led_since_ms = 0
         """When we came to know ``_leader``."""
 
     def __len__(self) -> int:
-        return len(self._proposals) + len(self._outgoing) + len(self._readings)
+        return len(self._proposals) + len(self._outgoing) + len(self._refused) + len(self._readings)
 
     # --- taking in ---
 
@@ -82,7 +84,12 @@ class Requests:
             case Answers():
                 self._outgoing.on_answers(message)
             case Refusals():
-                self._try_elsewhere(self._outgoing.on_refusals(message))
+                again = self._outgoing.on_refusals(message)
+                if message.ballot == self._leader:
+                    # At once would be at the speed of the link, until we hear who leads now.
+                    self._refused += again
+                else:
+                    self._try_elsewhere(again)
             case AskReading():
                 return self._readings.on_asked(sender, message)
             case ReadingAt():
@@ -140,6 +147,7 @@ class Requests:
         self._led_since_ms = self._clock.monotonic_ms()
         if leader is None or leader.owner != self._me:
             self._try_elsewhere(self._proposals.take_all_waiting())
+        self._try_refused_again()
 
     def on_link_lost(self, peer: NodeId) -> None:
         """A member that has some of our commands may be gone."""
@@ -148,6 +156,7 @@ class Requests:
     def on_tick(self, leader: Ballot | None) -> None:
         """Repeat what is not answered; refuse what is past its deadline."""
         now_ms = self._clock.monotonic_ms()
+        self._try_refused_again()
         self._proposals.expire(now_ms)
         self._outgoing.on_tick(leader, now_ms - self._led_since_ms, now_ms)
         self._readings.on_tick(leader, now_ms)
@@ -156,6 +165,7 @@ class Requests:
         """Take in nothing more; what has not begun is refused, what has begun may still be answered."""
         self._is_stopping = True
         self._try_elsewhere(self._proposals.take_all_waiting())
+        self._try_refused_again()
         self._readings.refuse_all(Stopping("this member is shutting down: ask another"))
 
     def abandon(self) -> None:
@@ -178,6 +188,10 @@ class Requests:
                 relay.set_exception(error)
             else:
                 self._proposals.add(Pending(command, relay, NO_DEADLINE_MS))
+
+    def _try_refused_again(self) -> None:
+        refused, self._refused = self._refused, []
+        self._try_elsewhere(refused)
 
     def _require_room(self) -> None:
         if self.is_disk_full:
