@@ -15,7 +15,7 @@ from paxon.errors import (
     RequestError,
     TooLarge,
 )
-from paxon.node.forwarding import FORWARD_COMMANDS_MAX, Incoming, Outgoing, Relay
+from paxon.node.forwarding import FORWARD_BYTES_MAX, FORWARD_COMMANDS_MAX, Incoming, Outgoing, Relay
 from paxon.node.letters import Answers, Forward, PeerMessage, Refusals
 from paxon.node.proposals import Applied, Pending
 from tests.node.stage import Answer
@@ -285,6 +285,15 @@ def test_answers_of_one_step_leave_together() -> None:
         owner.relays[number].set_result(applied(number))
     assert owner.says() == [results(1, 0)]
     assert owner.says() == []
+
+
+def test_answers_too_large_for_one_message_leave_in_several() -> None:
+    owner = Owner()
+    owner.receive(0, 1, 2)
+    for number in range(3):
+        owner.relays[number].set_result(Applied(9, b"x" * (FORWARD_BYTES_MAX - 1)))
+    messages = [message for _, message in owner.says() if isinstance(message, Answers)]
+    assert [[number for number, _, _ in message.answers] for message in messages] == [[0], [1], [2]]
 
 
 def test_a_repeat_gets_the_same_answer_again() -> None:

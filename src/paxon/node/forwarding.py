@@ -240,11 +240,18 @@ class Incoming:
             return
         outgoing, self._outgoing = self._outgoing, {}
         for (member, boot), answers in outgoing.items():
-            results = tuple(
-                (number, answer.slot, answer.result) for number, answer in answers.items() if answer.slot is not None
-            )
+            results: list[tuple[int, Slot, bytes]] = []
+            room = FORWARD_BYTES_MAX
+            for number, answer in answers.items():
+                if answer.slot is None:
+                    continue
+                if results and len(answer.result) > room:
+                    self._send(member, Answers(boot, tuple(results)))
+                    results, room = [], FORWARD_BYTES_MAX
+                results.append((number, answer.slot, answer.result))
+                room -= len(answer.result)
             if results:
-                self._send(member, Answers(boot, results))
+                self._send(member, Answers(boot, tuple(results)))
             refusals: dict[Ballot, list[tuple[int, str, str]]] = {}
             for number, answer in answers.items():
                 if answer.slot is None:
