@@ -1,7 +1,5 @@
 """Each broken rule is noticed, by some seed soon; the stories that take chance too long are in ``test_script``."""
 
-import logging
-
 import pytest
 
 from paxon.sim.world import Violation, World
@@ -31,7 +29,6 @@ SEEDS = (*range(18), *range(23, 600, 6))
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_a_broken_rule_is_noticed(mutant: mutants.Break, monkeypatch: pytest.MonkeyPatch) -> None:
-    logging.getLogger("paxon").setLevel(logging.CRITICAL)
     mutant(monkeypatch)
     with pytest.raises(Violation, match=rf"\A[^\n]*({MUTANTS[mutant]})[^\0]*python -m paxon\.sim"):
         _run_seeds()

@@ -1,6 +1,5 @@
 """``python -m paxon.sim SEED`` or ``FROM UNTIL``: run seeds, and say what they were like or where they broke."""
 
-import logging
 import sys
 import time
 from collections import Counter
@@ -15,8 +14,6 @@ def main(arguments: list[str]) -> int:
     if len(arguments) not in (1, 2) or not all(argument.isdecimal() for argument in arguments):
         sys.stderr.write(f"{USAGE}\n")
         return 2
-    # Full disks and lost leaders are what a run consists of: no news.
-    logging.getLogger("paxon").setLevel(logging.CRITICAL)
     first, *last = map(int, arguments)
     totals: Counter[str] = Counter()
     broken = 0

@@ -4,7 +4,6 @@ Knows: how to spread seeds over processes and add up what they report.  Does not
 a rule is.  A seed's run depends on nothing but the seed and the two choices of ``Campaign``.
 """
 
-import logging
 import multiprocessing
 import time
 from collections import Counter
@@ -53,8 +52,6 @@ class Tally(Struct):
 
 def run_seed(campaign: Campaign, seed: int) -> Outcome:
     """Run one seed in this process."""
-    # Full disks and lost leaders are what a run consists of: no news.
-    logging.getLogger("paxon").setLevel(logging.CRITICAL)
     try:
         report = World(seed, plan_of(seed, campaign.profile, campaign.members)).run()
     except Violation as violation:

@@ -11,7 +11,9 @@ every request, the same ledger and state everywhere, service at every member, an
 change of leader.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from random import Random
 
 from msgspec import Struct, structs
@@ -59,6 +61,18 @@ class Report(Struct, frozen=True):
     """``virtual_ms`` without the time in which nobody was there."""
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Full disks and lost leaders are what a run consists of: no news for the log."""
+    logger = logging.getLogger("paxon")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 class World:
     """A parliament and everything around it."""
 
@@ -92,17 +106,18 @@ class World:
         Raises:
             Violation: if anything is not as it should be.
         """
-        try:
-            for number in self.plan.members:
-                self.boot(number)
-            self.faults.start()
-            self.workload.start(self.plan.request_every_ms, self.plan.reads)
-            self.agenda.after(self.plan.storm_ms, "calm", self._calm)
-            while self._is_storm:
-                self.step(self.agenda.now_ms + STEP_MS)
-            owe_progress(self)
-        except Exception as error:
-            raise self._violation(error) from error
+        with _quiet():
+            try:
+                for number in self.plan.members:
+                    self.boot(number)
+                self.faults.start()
+                self.workload.start(self.plan.request_every_ms, self.plan.reads)
+                self.agenda.after(self.plan.storm_ms, "calm", self._calm)
+                while self._is_storm:
+                    self.step(self.agenda.now_ms + STEP_MS)
+                owe_progress(self)
+            except Exception as error:
+                raise self._violation(error) from error
         agenda, trace = self.agenda, self.trace
         counts = dict(sorted(trace.counts.items()))
         return Report(self.seed, self.plan.name, trace.digest, counts, agenda.now_ms, agenda.now_ms - agenda.leapt_ms)
