@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import Final
 
 from paxon.checker.history import History, InputT, Operation, OutputT
 from paxon.checker.model import Model, StateT
 from paxon.checker.result import DeadEnd, Linearizable, NotLinearizable, OutOfBudget, Part, Placed, Result, Unplaced
 from paxon.checker.search import Ending, Search
 from paxon.errors import check
+
+EXPLAIN_STEPS_MAX: Final = 100_000
+"""How much a better explanation of a known answer may cost: less than a second."""
 
 
 def check_history(
@@ -62,6 +66,12 @@ def _result(
     if ending is Ending.FOUND:
         order = _replayed([search.operation_at(step) for step in search.path], model)
         return Linearizable(order, search.steps)
+    if ending is Ending.EXHAUSTED:
+        # Simplified inputs give the right answer early, true ones the better reasons.
+        thorough = Search(part.operations, model, simplify=False)
+        if thorough.run(EXPLAIN_STEPS_MAX) is Ending.EXHAUSTED:
+            thorough.steps += search.steps
+            search = thorough
     furthest = search.furthest
     orders = sorted(furthest.orders.values(), key=lambda path: sum(step < 0 for step in path))
     placed = [_replayed([search.operation_at(step) for step in path], model) for path in orders]

@@ -127,7 +127,7 @@ class KeyValue(SequentialModel[KeyValueInput, KeyValueOutput, KeyValueState]):
 
     def output_text(self, output: KeyValueOutput) -> str:
         """See ``Model.output_text``."""
-        version = "" if output.version is None else f" (version {output.version})"
+        version = "" if output.version is None else f" (v{output.version})"
         if isinstance(output, Found):
             return f"{plain_text(output.value)}{version if output.version else ''}"
         if isinstance(output, Compared):
@@ -139,7 +139,7 @@ class KeyValue(SequentialModel[KeyValueInput, KeyValueOutput, KeyValueState]):
     def state_text(self, state: KeyValueState) -> str:
         """See ``Model.state_text``."""
         value, version = state
-        return f"value {plain_text(value)}, version {version}" if version else "no value"
+        return f"value {plain_text(value)}, v{version}" if version else "no value"
 
 
 _NOTHING_DELETED = Deleted(0)

@@ -44,7 +44,7 @@ class Done(Struct, frozen=True, tag="done", forbid_unknown_fields=True):
 class Model(Generic[InputT, OutputT, StateT]):
     """A kind of object, described as one that does one operation at a time.
 
-    States and inputs are hashable values that never change.  A model is deterministic: a
+    States, inputs and outputs are hashable values that never change.  A model is deterministic: a
     state and an input leave one next state.
     """
 
@@ -80,11 +80,19 @@ class Model(Generic[InputT, OutputT, StateT]):
     def simplified(self, operations: Sequence[Operation[InputT, OutputT]]) -> Sequence[InputT]:
         """The input of each operation as the search should see it.
 
-        Inputs may be replaced if the same orders remain possible.  Unknown operations with
-        equal inputs are interchangeable, so the more of them are equal, the fewer orders
-        there are to try.
+        Inputs may be replaced if the answer stays the same, even by values that only ``step``
+        and ``changes_nothing`` know.  Unknown operations with equal inputs are interchangeable, so the
+        more of them are equal, the fewer orders there are to try.
         """
         return [operation.input for operation in operations]
+
+    def hints(self, operations: Sequence[Operation[InputT, OutputT]]) -> Sequence[int | None]:
+        """For each operation a number: of those that can come next, those with low ones are tried first.
+
+        A hint never changes the answer, only the time until it is found.  ``None`` stands for
+        0 if the outcome is known; an unknown operation without a hint is tried last of all.
+        """
+        return [None] * len(operations)
 
     def objection(self, state: StateT, input: InputT, output: OutputT) -> str:  # noqa: A002
         """Why ``input`` cannot have answered ``output`` in ``state``, in words after *it*."""

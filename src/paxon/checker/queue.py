@@ -55,6 +55,24 @@ class Queue(SequentialModel[QueueInput, QueueOutput, QueueState]):
         """See ``Model.simplified``."""
         return unseen_alike(operations, (Enqueue,), _seen)
 
+    def hints(self, operations: Sequence[Operation[QueueInput, QueueOutput]]) -> Sequence[int | None]:
+        """See ``Model.hints``: values go in as they came out.
+
+        Which of two values that were put in at the same time is the first shows only when
+        they are taken out, and a search that has guessed wrong has a long way back.
+        """
+        taken: dict[Scalar, list[int]] = {}
+        returning = sorted((operation for operation in operations if not operation.is_unknown), key=_returned)
+        for rank, operation in enumerate(returning, 1):
+            if isinstance(operation.output, Got):
+                taken.setdefault(operation.output.value, []).append(rank)
+        hints: list[int | None] = []
+        for operation in operations:
+            ranks = taken.get(operation.input.value, []) if isinstance(operation.input, Enqueue) else []
+            never = len(returning) + 1 if isinstance(operation.input, Enqueue) and not operation.is_unknown else None
+            hints.append(ranks.pop(0) if ranks else never)
+        return hints
+
     def output_text(self, output: QueueOutput) -> str:
         """See ``Model.output_text``."""
         return "empty" if output == _EMPTY else output_text(output)
@@ -65,6 +83,10 @@ class Queue(SequentialModel[QueueInput, QueueOutput, QueueState]):
 
 
 _EMPTY = Got(None)
+
+
+def _returned(operation: Operation[QueueInput, QueueOutput]) -> int:
+    return operation.returned or 0
 
 
 def _seen(operation: Operation[QueueInput, QueueOutput]) -> Iterator[Scalar]:

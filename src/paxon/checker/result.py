@@ -28,7 +28,10 @@ class Unplaced(Struct, Generic[InputT, OutputT], frozen=True):
 
 
 class DeadEnd(Struct, Generic[InputT, OutputT, StateT], frozen=True):
-    """One way of getting as far as possible: the order up to there, the state it leads to, what cannot follow."""
+    """One way of getting as far as possible: the order up to there, the state it leads to, what cannot follow.
+
+    Dead ends that differ only in values that nobody ever saw count as one.
+    """
 
     order: tuple[Placed[InputT, OutputT, StateT], ...]
     state: StateT

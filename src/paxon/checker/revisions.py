@@ -6,8 +6,9 @@ what a key was at an earlier revision has no place here.
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -65,6 +66,27 @@ class Tried(Struct, frozen=True, tag="tried", forbid_unknown_fields=True):
     revision: int
 
 
+class _Unknown(Struct, frozen=True):
+    """What the search sees in place of an unknown change: the change, and the revisions that it cannot have made.
+
+    ``taken`` are those that others are known to have made.  ``only`` is there if somebody saw
+    what the change wrote, and says at which revision.
+    """
+
+    change: Any
+    taken: frozenset[int]
+    only: int | None
+
+    @property
+    def key(self) -> str:
+        """The key that is changed."""
+        return str(self.change.key)
+
+    def could_make(self, revision: int) -> bool:
+        """Whether this change can be the one that made ``revision``."""
+        return revision == self.only if self.only is not None else revision not in self.taken
+
+
 RevisionsInput: TypeAlias = Get | Put | Delete | CompareAndPut | PutIfUnchanged
 RevisionsOutput: TypeAlias = Seen | Stored | Removed | Tried
 Entry: TypeAlias = tuple[str, Scalar, int, int]
@@ -118,10 +140,13 @@ class Revisions(SequentialModel[RevisionsInput, RevisionsOutput, RevisionsState]
     def step(
         self,
         state: RevisionsState,
-        input: RevisionsInput,  # noqa: A002
+        input: RevisionsInput | _Unknown,  # noqa: A002
         output: RevisionsOutput | None,
     ) -> tuple[bool, RevisionsState]:
         """See ``Model.step``."""
+        if isinstance(input, _Unknown):
+            # A change without an effect is no matter: the search leaves it out.
+            return super().step(state, input.change, output) if input.could_make(state[0] + 1) else (False, state)
         # Most steps that fail do so by their revision, and this is cheaper than a copy of the entries.
         if output is not None and output.revision is not None and output.revision != state[0] + _makes_revision(output):
             return False, state
@@ -137,13 +162,29 @@ class Revisions(SequentialModel[RevisionsInput, RevisionsOutput, RevisionsState]
             return answer.revision == output.revision
         return answer == output
 
-    def changes_nothing(self, input: RevisionsInput, output: RevisionsOutput | None) -> bool:  # noqa: A002
+    def changes_nothing(self, input: RevisionsInput | _Unknown, output: RevisionsOutput | None) -> bool:  # noqa: A002
         """See ``Model.changes_nothing``."""
         return isinstance(input, Get) or (output is not None and not _makes_revision(output))
 
     def simplified(self, operations: Sequence[Operation[RevisionsInput, RevisionsOutput]]) -> Sequence[RevisionsInput]:
         """See ``Model.simplified``."""
-        return unseen_alike(operations, (Put, CompareAndPut, PutIfUnchanged), _seen)
+        alike: Sequence[Any] = unseen_alike(operations, _WRITES, _seen)
+        seen_at = _seen_at(operations)
+        taken = {revision for revision in seen_at if revision is not None}
+        for operation in operations:
+            output = operation.output
+            if output is not None and output.revision is not None and _makes_revision(output):
+                taken.add(output.revision)
+        others = frozenset(taken)
+        inputs: list[Any] = [
+            _Unknown(given, others, revision) if operation.is_unknown and not isinstance(given, Get) else given
+            for operation, given, revision in zip(operations, alike, seen_at, strict=True)
+        ]
+        return inputs
+
+    def hints(self, operations: Sequence[Operation[RevisionsInput, RevisionsOutput]]) -> Sequence[int | None]:
+        """See ``Model.hints``: a write that was seen happened, and when it did is known."""
+        return [None if revision is None else 0 for revision in _seen_at(operations)]
 
     def input_text(self, input: RevisionsInput) -> str:  # noqa: A002
         """See ``Model.input_text``."""
@@ -167,6 +208,29 @@ class Revisions(SequentialModel[RevisionsInput, RevisionsOutput, RevisionsState]
         return f"revision {revision}: {', '.join(_entry_text(*entry) for entry in entries) or 'no keys'}"
 
 
+_WRITES = (Put, CompareAndPut, PutIfUnchanged)
+
+
+def _seen_at(operations: Sequence[Operation[RevisionsInput, RevisionsOutput]]) -> list[int | None]:
+    """For each unknown write the revision it must have made, if readers agree on it and nobody else wrote the value."""
+    writers: Counter[tuple[str, Scalar]] = Counter()
+    seen: dict[tuple[str, Scalar], set[int]] = {}
+    for operation in operations:
+        given, output = operation.input, operation.output
+        if isinstance(given, _WRITES):
+            writers[given.key, given.value] += 1
+        elif isinstance(output, Seen):
+            seen.setdefault((given.key, output.value), set()).add(output.mod_revision)
+    revisions: list[int | None] = []
+    for operation in operations:
+        made: set[int] = set()
+        if operation.is_unknown and isinstance(operation.input, _WRITES):
+            written = operation.input.key, operation.input.value
+            made = seen.get(written, set()) if writers[written] == 1 else set()
+        revisions.append(min(made) if len(made) == 1 else None)
+    return revisions
+
+
 def _absent(key: str) -> Entry:
     return key, None, 0, 0
 
@@ -183,7 +247,7 @@ def _makes_revision(output: RevisionsOutput) -> bool:
 
 
 def _entry_text(key: str, value: Scalar, mod_revision: int, version: int) -> str:
-    return f"{key}={plain_text(value)} (at {mod_revision}, version {version})"
+    return f"{key}={plain_text(value)} (at {mod_revision}, v{version})"
 
 
 def _seen(operation: Operation[RevisionsInput, RevisionsOutput]) -> Iterator[Scalar]:

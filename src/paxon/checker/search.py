@@ -17,7 +17,8 @@ Four more rules cut down the orders to try.  None of them loses a linearizable h
    here changes nothing for the others.
 2. *Unknown operations come last and are never missed.*  They have no return, so nothing waits
    for them: the search has succeeded when all known ones are placed.  They are tried when no
-   known one is left to try, the most recent first: a request that took effect mostly did so soon.
+   known one is left to try, the most recent first: a request that took effect mostly did so
+   soon.  A model's hints may bring some of them forward.
 3. *Fewer unknowns are better.*  With the same known operations placed and the same state, to
    have used a subset of the unknown ones is as good: whatever can follow can follow there.
 4. *Twins take turns.*  Of unknown operations with the same input, the one called first is used first.
@@ -39,9 +40,6 @@ ALTERNATIVES_MAX: Final = 8
 _HEAD: Final = 0
 """The entry before the first event.  Events are entries from 1 on, in the order of time; one more ends the list."""
 
-_NOT_STARTED: Final = -1
-"""The unknown operations are not being tried yet."""
-
 
 class Ending(Enum):
     """How a search ends."""
@@ -62,9 +60,10 @@ class Furthest(Struct, Generic[StateT]):
 
 
 class _Frame(NamedTuple, Generic[StateT]):
-    """What to go back to: the place in the list of candidates, and everything that one step changes."""
+    """What to go back to: the candidates that are left, and everything that one step changes."""
 
-    entry: int
+    candidates: list[int]
+    limit: int
     unknown: int
     length: int
     state: StateT
@@ -84,14 +83,22 @@ class Search(Generic[InputT, OutputT, StateT]):
     an unknown one.
     """
 
-    def __init__(self, operations: Sequence[Operation[InputT, OutputT]], model: Model[InputT, OutputT, StateT]) -> None:
+    def __init__(
+        self,
+        operations: Sequence[Operation[InputT, OutputT]],
+        model: Model[InputT, OutputT, StateT],
+        *,
+        simplify: bool = True,
+    ) -> None:
         self._model = model
-        self._read_operations(operations)
+        operations = sorted(operations, key=lambda operation: operation.call)
+        inputs = model.simplified(operations) if simplify else [operation.input for operation in operations]
+        self._read_operations(operations, inputs)
         self._link_entries()
         self._state = model.init()
         self._base = self._mask = self._used = 0
-        self._entry = _HEAD
-        self._unknown = _NOT_STARTED
+        self._candidates: list[int] = []
+        self._limit = self._unknown = 0
         self._frames: list[_Frame[StateT]] = []
         self._visited: dict[tuple[int, int, StateT], tuple[int, ...]] = {}
         self.path: list[int] = []
@@ -106,13 +113,12 @@ class Search(Generic[InputT, OutputT, StateT]):
             if steps_max is not None and self.steps >= steps_max:
                 self._note_furthest()
                 return Ending.OUT_OF_BUDGET
-            entry = self._entry
-            if self._is_call[entry]:
-                self._entry = self._after[entry]
-                if not self._observes[self._number[entry]]:
-                    self._try_known(entry)
-            elif self._unknown == _NOT_STARTED:
-                self._unknown = self._called_before[entry]
+            if self._candidates:
+                step = self._candidates.pop()
+                if step > 0:
+                    self._try_known(step)
+                else:
+                    self._try_unknown(-1 - step)
             elif self._unknown > 0:
                 self._unknown -= 1
                 self._try_unknown(self._unknown)
@@ -137,17 +143,20 @@ class Search(Generic[InputT, OutputT, StateT]):
         check(returns[0] == limit, "an order ends at the first return of what it has not placed")
         return [operation for operation in candidates if operation.call <= deadline]
 
-    def _read_operations(self, operations: Sequence[Operation[InputT, OutputT]]) -> None:
+    def _read_operations(self, operations: Sequence[Operation[InputT, OutputT]], inputs: Sequence[InputT]) -> None:
         model = self._model
-        pairs = sorted(zip(operations, model.simplified(operations), strict=True), key=lambda pair: pair[0].call)
-        known = [pair for pair in pairs if not pair[0].is_unknown]
+        triples = list(zip(operations, inputs, model.hints(operations), strict=True))
+        known = [triple for triple in triples if not triple[0].is_unknown]
         # An unknown observation is left out: nobody can tell whether it happened.
-        unknown = [pair for pair in pairs if pair[0].is_unknown and not model.changes_nothing(pair[1], None)]
-        self.known = [operation for operation, _ in known]
-        self.unknown = [operation for operation, _ in unknown]
-        self._known_inputs = [given for _, given in known]
-        self._unknown_inputs = [given for _, given in unknown]
-        self._observes = [model.changes_nothing(given, operation.output) for operation, given in known]
+        unknown = [triple for triple in triples if triple[0].is_unknown and not model.changes_nothing(triple[1], None)]
+        self.known = [operation for operation, _, _ in known]
+        self.unknown = [operation for operation, _, _ in unknown]
+        self._known_inputs = [given for _, given, _ in known]
+        self._unknown_inputs = [given for _, given, _ in unknown]
+        self._hints = [hint or 0 for _, _, hint in known]
+        self._unknown_hints = {number: hint for number, (_, _, hint) in enumerate(unknown) if hint is not None}
+        self._has_hints = any(self._hints) or bool(self._unknown_hints)
+        self._observes = [model.changes_nothing(given, operation.output) for operation, given, _ in known]
         latest: dict[InputT, int] = {}
         self._twin_before: list[int | None] = []
         for number, given in enumerate(self._unknown_inputs):
@@ -177,7 +186,7 @@ class Search(Generic[InputT, OutputT, StateT]):
                 self._called_before[entry] = calls
 
     def _try_known(self, entry: int) -> None:
-        """Place a known operation if its output fits; the candidates are then those after it."""
+        """Place a known operation if its output fits."""
         number = self._number[entry]
         self.steps += 1
         fits, state = self._model.step(self._state, self._known_inputs[number], self.known[number].output)
@@ -187,14 +196,14 @@ class Search(Generic[InputT, OutputT, StateT]):
             self._enter(frame, state)
 
     def _try_unknown(self, number: int) -> None:
-        """Let an unknown operation take effect, unless that is useless here."""
+        """Let an unknown operation take effect, unless it has or its twin comes first (rule 4)."""
         twin = self._twin_before[number]
         if self._used >> number & 1 or not (twin is None or self._used >> twin & 1):
             return
         self.steps += 1
         fits, state = self._model.step(self._state, self._unknown_inputs[number], None)
-        # Without an effect it is as good as not used (rule 3).
-        if fits and state != self._state:
+        # One without an effect is turned back at once by rule 3.
+        if fits:
             frame = self._frame()
             self.path.append(-1 - number)
             self._used |= 1 << number
@@ -205,13 +214,12 @@ class Search(Generic[InputT, OutputT, StateT]):
         self._frames.append(frame)
         self._state = state
         self._observe()
-        if self._is_new():
-            self._entry, self._unknown = self._after[_HEAD], _NOT_STARTED
-        else:
+        if not self._is_new():
             self._resume()
 
     def _observe(self) -> None:
-        """Place all observations that fit the state (rule 1)."""
+        """Place all observations that fit the state (rule 1), and see what else may come next."""
+        candidates = []
         entry = self._after[_HEAD]
         while self._is_call[entry]:
             number = self._number[entry]
@@ -221,8 +229,19 @@ class Search(Generic[InputT, OutputT, StateT]):
                     self._place(entry, number)
                     # What comes after a lifted entry may be its own return, which is gone too.
                     entry = self._before[entry]
+            else:
+                candidates.append(entry)
             entry = self._after[entry]
-        self._entry = self._after[_HEAD]
+        self._limit, self._unknown = entry, self._called_before[entry]
+        if self._has_hints:
+            candidates += [-1 - number for number in self._unknown_hints if number < self._unknown]
+            candidates.sort(key=self._hint)
+        # The last one is the first to be tried.
+        candidates.reverse()
+        self._candidates = candidates
+
+    def _hint(self, step: int) -> int:
+        return self._unknown_hints[-1 - step] if step < 0 else self._hints[self._number[step]]
 
     def _place(self, entry: int, number: int) -> None:
         """Lift a known operation's call and return from the list."""
@@ -271,19 +290,22 @@ class Search(Generic[InputT, OutputT, StateT]):
             for lifted in (self._return_of[self._number[entry]], entry):
                 after[before[lifted]] = lifted
                 before[after[lifted]] = lifted
-        self._entry, self._unknown, _, self._state, self._base, self._mask, self._used = frame
+        self._candidates, self._limit, self._unknown, _, self._state, self._base, self._mask, self._used = frame
 
     def _frame(self) -> _Frame[StateT]:
-        return _Frame(self._entry, self._unknown, len(self.path), self._state, self._base, self._mask, self._used)
+        length = len(self.path)
+        return _Frame(
+            self._candidates, self._limit, self._unknown, length, self._state, self._base, self._mask, self._used
+        )
 
     def _note_furthest(self) -> None:
-        """Remember the path if none came further; the candidates are at the first return that is left."""
-        entry = self._entry
-        while self._is_call[entry]:
-            entry = self._after[entry]
-        rank = (entry, self._base + self._mask.bit_count())
+        """Remember the path if none came further."""
+        rank = (self._limit, self._base + self._mask.bit_count())
         furthest = self.furthest
         if rank > furthest.rank:
             self.furthest = Furthest(rank, {self._state: self.path.copy()})
-        elif rank == furthest.rank and len(furthest.orders) < ALTERNATIVES_MAX:
-            furthest.orders.setdefault(self._state, self.path.copy())
+        elif rank == furthest.rank:
+            other = furthest.orders.get(self._state)
+            # At the same rank a shorter path needs fewer unknown operations.
+            if len(furthest.orders) < ALTERNATIVES_MAX if other is None else len(self.path) < len(other):
+                furthest.orders[self._state] = self.path.copy()
