@@ -22,6 +22,9 @@ def check_history(
     Stops at the first part that is not linearizable.  With ``steps_max``, the model is asked
     at most about that often for each part, and the answer may be ``OutOfBudget``; without it
     the search may take as long as the worst case wants, which is exponential.
+
+    Raises:
+        InvariantViolation: if the model contradicts itself, as when ``simplified`` changes which orders are possible.
     """
     parts = []
     for part in _checked(history, model, steps_max):
@@ -34,7 +37,11 @@ def check_history(
 def check_parts(
     history: History[InputT, OutputT], model: Model[InputT, OutputT, StateT], *, steps_max: int | None = None
 ) -> tuple[Part[InputT, OutputT, StateT], ...]:
-    """As ``check_history``, but every part is checked, and each has its own result."""
+    """As ``check_history``, but every part is checked, and each has its own result.
+
+    Raises:
+        InvariantViolation: as ``check_history`` does.
+    """
     return tuple(_checked(history, model, steps_max))
 
 

@@ -218,7 +218,9 @@ def _order(
 ) -> Iterator[str]:
     """The marks, each with its number, and a line from each to the next."""
     placed = sorted((pair for pair in pairs if pair[1].number), key=lambda pair: pair[1].number)
-    places = points([bar for bar, _ in placed], max([LEFT, *(bar.right for bar in layout.bars)]))
+    # A longest order ends before the return that it cannot pass.
+    ends = [bar.right for bar, fate in pairs if fate.kind == "impossible"] or [bar.right for bar in layout.bars]
+    places = points([bar for bar, _ in placed], max([LEFT, *ends]))
     heads = [(place, TOP + ROW * bar.row + ROW - BAR - 6) for place, (bar, _) in zip(places, placed, strict=True)]
     numbers = [fate.number for _, fate in placed]
     for (one, other), (number, following) in zip(pairwise(heads), pairwise(numbers), strict=True):

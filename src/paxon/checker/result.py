@@ -30,7 +30,7 @@ class Unplaced(Struct, Generic[InputT, OutputT], frozen=True):
 class DeadEnd(Struct, Generic[InputT, OutputT, StateT], frozen=True):
     """One way of getting as far as possible: the order up to there, the state it leads to, what cannot follow.
 
-    Dead ends that differ only in values that nobody ever saw count as one.
+    Dead ends that differ only in values that nobody ever saw may count as one.
     """
 
     order: tuple[Placed[InputT, OutputT, StateT], ...]
