@@ -14,7 +14,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-failover bench-catch-up bench-soak constraints clean
+.PHONY: help run test lint bench bench-failover bench-catch-up bench-soak model constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ bench-catch-up: $(STAMP) ## let a follower catch up on 100,000 commands: what li
 
 bench-soak: $(STAMP) ## ten minutes of load without faults: the leader stays
 	@$(VENV)/bin/python benchmarks/soak.py $(BENCH_ARGS)
+
+model: $(STAMP) ## visit every state of some small worlds with the shipped core; a few minutes
+	@$(VENV)/bin/python -m paxon.sim.explore
 
 # The pip of a fresh virtual environment is enough: everything, the build backend too, comes from constraints.txt.
 $(STAMP): pyproject.toml constraints.txt
