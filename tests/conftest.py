@@ -1,7 +1,23 @@
-"""Options of the whole suite."""
+"""Options of the whole suite, and what every test may count on."""
+
+import logging
+from collections.abc import Iterator
 
 import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite", action="store_true", help="write what plays tell now into their files")
+
+
+@pytest.fixture(autouse=True)
+def _log_levels() -> Iterator[None]:
+    """Programs that run in this process set up logging for themselves; the next test must not inherit that."""
+    loggers = [logging.getLogger(), logging.getLogger("paxon"), logging.getLogger("paxon.net")]
+    levels = [logging.WARNING, logging.NOTSET, logging.NOTSET]
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+        logger.disabled = False
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
