@@ -154,7 +154,7 @@ def test_endpoints_in_the_environment_that_make_no_sense_are_wrong_usage(run: Ru
 )
 def test_a_failure_is_one_line_and_an_exit_code(run: Run, code: str, exit_code: int) -> None:
     with serving(FakeMember("n1", failing(code))) as endpoints:
-        result = run("put", "a", "1", "--endpoints", endpoints, "--timeout", "0.3")
+        result = run("put", "a", "1", "--endpoints", endpoints, "--timeout", "2")
     assert (result.exit_code, result.stdout) == (exit_code, "")
     assert result.stderr == f"paxon: error: {code} at n1\n"
 
