@@ -246,6 +246,18 @@ def test_nothing_is_handed_out_to_oneself() -> None:
     assert [letter for letter in effects.letters if letter.to == M1] == []
 
 
+def test_a_forced_slot_that_is_known_by_now_is_not_begun() -> None:
+    """The window opens over several slots at once, and one in the middle has become known behind an unknown one."""
+    last = Slot(ROSTER_LAG + 3)
+    president = polling(M1, answers={M2: promise(ballot(2, 1), [Vote(last, EARLY, decree("a"))])}, above=1)
+    known = Slot(ROSTER_LAG + 2)
+    president.receive(M3, Success(NO_BALLOT, S1, (Outcome(known, NOOP),)), 0)
+    news = tuple(Outcome(Slot(number), NOOP) for number in range(1, 4))
+    effects = president.receive(M3, Success(NO_BALLOT, Slot(4), news), 0)
+    begun = {letter.message.slot for letter in effects.letters if isinstance(letter.message, BeginBallot)}
+    assert begun == {ROSTER_LAG + 1, last}
+
+
 def test_a_late_promise_changes_nothing_but_what_it_tells_of_the_past() -> None:
     own, b = ballot(2, 1), decree("b")
     president = polling(M1, above=1, answers={M2: promise(own, [Vote(S2, EARLY, b)])})

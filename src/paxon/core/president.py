@@ -189,10 +189,14 @@ class President:
             if not self._close_passed(slip):
                 self.lose_slip()
                 return
-            while slip.forced and self._ledger.knows(slip.forced[0][0]):
+            while slip.forced:
+                slot, decree = slip.forced[0]
+                is_known = self._ledger.knows(slot)
+                if not is_known and not self._may_begin(slip, slot):
+                    break
                 slip.forced.popleft()
-            while slip.forced and self._may_begin(slip, slip.forced[0][0]):
-                self._begin(slip, *slip.forced.popleft())
+                if not is_known:
+                    self._begin(slip, slot, decree)
             if slip.told_until < self._ledger.passed_until and slip.flush_at_ms is None:
                 slip.flush_at_ms = self._pen.now_ms + self._timing.flush_ms
             self._roll.answer(slip)
