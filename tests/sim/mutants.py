@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from paxon.core.archive import Archive
-from paxon.core.decree import NOOP, NodeId, Slot
+from paxon.core.decree import NOOP, Decree, NodeId, Slot
 from paxon.core.effects import NOTHING, Letter
 from paxon.core.ledger import Ledger, PromisedBallot, Record, TriedBallot, Vote
 from paxon.core.messages import BeginBallot, LastVote, Message, NextBallot, Present, Voted
@@ -144,16 +144,13 @@ def reported_votes_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def gap_left_open(patch: pytest.MonkeyPatch) -> None:
     """Section 3.1: no olive-day decree fills a gap, and nothing else does."""
-    original = President._may_begin
+    original = President._begin
 
-    def may_begin(self: President, slip: Polling, slot: Slot) -> bool:
-        while slip.forced and slip.forced[0][1] == NOOP:
-            slip.forced.popleft()
-        return bool(slip.forced or slot >= slip.next_slot) and original(
-            self, slip, slip.forced[0][0] if slip.forced else slot
-        )
+    def begin(self: President, slip: Polling, slot: Slot, decree: Decree) -> None:
+        if decree != NOOP:
+            original(self, slip, slot, decree)
 
-    patch.setattr(President, "_may_begin", may_begin)
+    patch.setattr(President, "_begin", begin)
 
 
 def short_vote_quorum(patch: pytest.MonkeyPatch) -> None:
