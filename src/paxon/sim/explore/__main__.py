@@ -29,13 +29,16 @@ USUAL = (
     *QUICK,
     Bounds(ballots=2, haste=False),
     Bounds(ballots=2, catch_up=True),
-    Bounds(ballots=3),
+    Bounds(members=4, ballots=2),
     Bounds(ballots=2, crashes=1),
+    Bounds(ballots=3),
+    Bounds(ballots=1, slots=2, crashes=1),
     Bounds(ballots=2, slots=2),
+    Bounds(ballots=2, crashes=2),
 )
 """A few minutes together."""
 
-COLUMNS = "{:<46} {:>10} {:>12} {:>6} {:>8} {:>8} {:>8} {:>9}  {}\n"
+COLUMNS = "{:<58} {:>10} {:>12} {:>6} {:>8} {:>8} {:>8} {:>9}  {}\n"
 
 
 def main(arguments: Sequence[str]) -> int:
