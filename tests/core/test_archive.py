@@ -4,7 +4,7 @@ import pytest
 
 from paxon.core import archive as archive_module
 from paxon.core import ledger as ledger_module
-from paxon.core.archive import ASKED_IN_VAIN, CHUNK_BYTES
+from paxon.core.archive import ASKED_IN_VAIN, CHUNK_BYTES, HURRY_MS, PAUSE_MS
 from paxon.core.decree import NO_BALLOT, Ballot, NodeId, Slot
 from paxon.core.effects import Effects, Letter, Recall
 from paxon.core.ledger import OUTCOME_BYTES, Outcome
@@ -153,6 +153,29 @@ def test_an_answer_that_brings_nothing_new_is_followed_by_no_question() -> None:
     for late in (told(10, "a"), told(10), told(10, "e", 5)):
         assert member.receive(M2, late, 70).letters == []
         assert next_question(member, 70) == []
+
+
+def test_questions_leave_live_votes_their_time_while_less_is_missing_and_hurry_while_it_is_not() -> None:
+    """Ballots under way reach a member by themselves; where they do not, the claims run away from it."""
+    member = lacking(passed_until=10)
+    pauses = []
+    for now_ms, slot, claim in ((100, 1, 10), (200, 2, 10), (300, 3, 12), (400, 4, 12), (500, 5, 14), (600, 6, 14)):
+        member.receive(M2, told(claim, "x", slot), now_ms)
+        pauses.append(member.next_deadline() - now_ms)
+        member.on_deadline(member.next_deadline(), 0)
+    assert pauses == [HURRY_MS, PAUSE_MS, HURRY_MS, PAUSE_MS, HURRY_MS, PAUSE_MS]
+
+
+def test_what_is_known_beyond_the_gap_is_not_missing() -> None:
+    member = lacking(passed_until=10)
+    for now_ms, slot in ((100, 1), (200, 2)):
+        member.receive(M2, told(10, "x", slot), now_ms)
+        member.on_deadline(member.next_deadline(), 0)
+    member.receive(M2, told(10, "yz", 7), 250)
+    # The claim grows by two decrees, and both are here: what is missing shrinks by the answer.
+    member.receive(M2, told(12, "uv", 10), 260)
+    member.receive(M2, told(12, "x", 3), 300)
+    assert member.next_deadline() == 300 + PAUSE_MS
 
 
 def test_an_unanswered_question_is_repeated() -> None:

@@ -122,8 +122,7 @@ class Ledger:
     @property
     def is_crowded(self) -> bool:
         """Whether memory holds as much beyond the first gap as it may hold before it."""
-        ahead = len(self.votes) + len(self.outcomes) - (self.passed_until - self.kept_from)
-        return ahead > KEPT_SLOTS or self._kept_bytes > 2 * KEPT_BYTES
+        return len(self.votes) + self.ahead > KEPT_SLOTS or self._kept_bytes > 2 * KEPT_BYTES
 
     def passed_from(self, slot: Slot, bytes_max: int) -> tuple[Outcome, ...]:
         """Passed decrees in memory, contiguous from ``slot``: as many as fit, and at least one if there is one."""
@@ -137,10 +136,14 @@ class Ledger:
             taken.append(outcome)
         return tuple(taken)
 
+    @property
+    def ahead(self) -> int:
+        """How many outcomes are known beyond the first gap."""
+        return len(self.outcomes) - (self.passed_until - self.kept_from)
+
     def passed_ahead(self) -> tuple[Outcome, ...]:
         """The outcomes known beyond the first gap, in slot order."""
-        ahead = len(self.outcomes) - (self.passed_until - self.kept_from)
-        if ahead == 0:
+        if self.ahead == 0:
             return ()
         return tuple(Outcome(slot, self.outcomes[slot]) for slot in sorted(self.outcomes) if slot >= self.passed_until)
 
