@@ -9,6 +9,7 @@ import click
 from paxon.cli.failures import DONE, REFUSED
 from paxon.sim.campaign import Campaign, Tally, run_campaign
 from paxon.sim.plan import MEMBERS_MAX, PROFILES
+from paxon.sim.strikes import FAULTS
 
 SHOWN_MAX = 5
 """Violations that are printed in full; the rest by their seeds."""
@@ -46,6 +47,7 @@ def _as_json(tally: Tally) -> dict[str, object]:
         "violations": [{"seed": outcome.seed, "story": outcome.violation} for outcome in tally.violations],
         "simulated_s": round(tally.simulated_s, 1),
         "wall_s": round(tally.wall_s, 1),
+        "faults": {fault: tally.faults[fault] for fault in FAULTS},
         "counts": dict(sorted(tally.counts.items())),
     }
 
@@ -55,6 +57,10 @@ def _print(tally: Tally) -> None:
         click.echo(f"seed {outcome.seed} broke a rule: {outcome.violation}\n")
     if rest := [str(outcome.seed) for outcome in tally.violations[SHOWN_MAX:]]:
         click.echo(f"and so did seeds {', '.join(rest)}")
+    click.echo("faults:")
+    for fault, what in FAULTS.items():
+        click.echo(f"{tally.faults[fault]:>12,}  {fault:<3} {what}")
+    click.echo("and otherwise:")
     for name, count in sorted(tally.counts.items()):
         click.echo(f"{count:>12,}  {name}")
     click.echo(

@@ -31,6 +31,7 @@ class Outcome(Struct, frozen=True):
     seed: int
     lived_ms: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+    faults: dict[str, int] = field(default_factory=dict)
     violation: str = ""
 
 
@@ -42,6 +43,8 @@ class Tally(Struct):
     """Hours in which all members were down at once are not counted."""
     wall_s: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    """How often each fault struck, by its id."""
     violations: list[Outcome] = field(default_factory=list)
 
     @property
@@ -56,7 +59,7 @@ def run_seed(campaign: Campaign, seed: int) -> Outcome:
         report = World(seed, plan_of(seed, campaign.profile, campaign.members)).run()
     except Violation as violation:
         return Outcome(seed, violation=str(violation))
-    return Outcome(seed, report.lived_ms, report.counts)
+    return Outcome(seed, report.lived_ms, report.counts, report.faults)
 
 
 def run_campaign(campaign: Campaign, jobs: int, progress: Callable[[Tally], None]) -> Tally:
@@ -68,6 +71,7 @@ def run_campaign(campaign: Campaign, jobs: int, progress: Callable[[Tally], None
         tally.simulated_s += outcome.lived_ms / 1000
         tally.wall_s = time.perf_counter() - began
         tally.counts.update(outcome.counts)
+        tally.faults.update(outcome.faults)
         if outcome.violation:
             tally.violations.append(outcome)
         progress(tally)

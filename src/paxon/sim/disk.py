@@ -11,6 +11,7 @@ from paxon.sim.agenda import Agenda, Event, Life, Trace
 from paxon.sim.directory import PowerCut, SimDirectory
 from paxon.sim.oracle import Oracle
 from paxon.sim.plan import MachineFaults
+from paxon.sim.strikes import Strikes
 from paxon.storage.ledger_file import LedgerFile
 
 OPERATIONS_MAX = 8
@@ -24,6 +25,7 @@ class SimDisk:
         self,
         agenda: Agenda,
         trace: Trace,
+        strikes: Strikes,
         life: Life,
         file: LedgerFile,
         directory: SimDirectory,
@@ -33,6 +35,7 @@ class SimDisk:
     ) -> None:
         self._agenda = agenda
         self._trace = trace
+        self._strikes = strikes
         self._life = life
         self._file = file
         self._directory = directory
@@ -91,7 +94,9 @@ class SimDisk:
         """The process ends; a sync under way got through some of its file operations."""
         if self._synced is None:
             return
-        self._directory.operations_left = self._random.randrange(OPERATIONS_MAX)
+        left = self._random.randrange(OPERATIONS_MAX)
+        if self._strikes.strike("P2", f"{self._life.member} dies after {left} file operations of a sync"):
+            self._directory.operations_left = left
         try:
             self._file.sync()
         except (PowerCut, OSError, LedgerError):
@@ -111,5 +116,7 @@ class SimDisk:
     def _delay(self) -> int:
         faults = self._faults()
         if faults.slow_sync and self._random.random() < faults.slow_sync:
-            return self._random.randint(1, faults.slow_sync_ms)
+            delay_ms = self._random.randint(1, faults.slow_sync_ms)
+            if self._strikes.strike("D7", f"the disk of {self._life.member} takes {delay_ms} ms"):
+                return delay_ms
         return self._random.randint(*faults.sync_ms)

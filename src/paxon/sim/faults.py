@@ -11,6 +11,7 @@ from paxon.core.decree import NodeId
 from paxon.sim.agenda import Agenda, Trace
 from paxon.sim.network import Network
 from paxon.sim.plan import HOUR_MS, Plan
+from paxon.sim.strikes import Strikes
 
 EVENTS_BEFORE_CRASH_MAX = 12
 """A crash comes after up to so many of the member's next events, so that it hits between any two of them."""
@@ -52,10 +53,18 @@ class Faults:
     """All fault processes of one plan, until ``stop``."""
 
     def __init__(
-        self, agenda: Agenda, trace: Trace, random: Random, plan: Plan, network: Network, victims: Victims
+        self,
+        agenda: Agenda,
+        trace: Trace,
+        strikes: Strikes,
+        random: Random,
+        plan: Plan,
+        network: Network,
+        victims: Victims,
     ) -> None:
         self._agenda = agenda
         self._trace = trace
+        self._strikes = strikes
         self._random = random
         self._plan = plan
         self._network = network
@@ -103,6 +112,7 @@ class Faults:
         random, members = self._random, list(self._plan.members)
         random.shuffle(members)
         one, rest = members[:1], members[1:]
+        fault = "N1"
         match random.randrange(5):
             case 0:
                 pairs = both_ways(one, rest)
@@ -111,52 +121,67 @@ class Faults:
                 pairs = both_ways(members[:half], members[half:])
             case 2:
                 # The one hears and is not heard, or the other way about.
-                pairs = one_way(one, rest) if random.getrandbits(1) else one_way(rest, one)
+                fault, pairs = "N2", one_way(one, rest) if random.getrandbits(1) else one_way(rest, one)
             case 3:
                 # A bridge: two sides that only one member can reach.
                 half = 1 + len(rest) // 2
                 pairs = both_ways(rest[: half - 1], rest[half - 1 :])
             case _:
-                pairs = {pair for pair in sorted(one_way(members, members)) if random.random() < 0.3}
+                fault, pairs = "N2", {pair for pair in sorted(one_way(members, members)) if random.random() < 0.3}
+        hinted = [pair for pair in sorted(pairs) if random.random() < HINTED]
+        cut_ms = random.randint(*self._plan.network.cut_ms)
+        ways = " ".join(f"{sender}>{to}" for sender, to in sorted(pairs))
+        if not self._strikes.strike(fault, f"cut {ways} for {cut_ms} ms"):
+            return
         self._network.cut |= pairs
-        for sender, to in sorted(pairs):
-            if random.random() < HINTED:
-                self._victims.hint(to, sender)
+        for sender, to in hinted:
+            self._victims.hint(to, sender)
 
         def heal() -> None:
             self._network.cut -= pairs
 
-        self._agenda.after(random.randint(*self._plan.network.cut_ms), "cut heals", heal)
+        self._agenda.after(cut_ms, "cut heals", heal)
 
     def _crash(self) -> None:
         member = self._some_alive()
         if member is not None:
             down_ms = self._random.randint(*self._plan.machines.down_ms)
-            self._victims.doom(member, self._random.randint(1, EVENTS_BEFORE_CRASH_MAX), down_ms)
+            events = self._random.randint(1, EVENTS_BEFORE_CRASH_MAX)
+            if self._strikes.strike("P1", f"kill {member} after {events} events, for {down_ms} ms"):
+                self._victims.doom(member, events, down_ms)
 
     def _blackout(self) -> None:
-        for member in self._victims.alive:
-            self._victims.crash(member, self._random.randint(1, 1_000))
-        self._agenda.leap(self._random.randint(HOUR_MS // 4, HOUR_MS))
+        downs_ms = {member: self._random.randint(1, 1_000) for member in self._victims.alive}
+        leap_ms = self._random.randint(HOUR_MS // 4, HOUR_MS)
+        if self._strikes.strike("P6", f"kill everybody for {leap_ms} ms"):
+            for member, down_ms in downs_ms.items():
+                self._victims.crash(member, down_ms)
+            self._agenda.leap(leap_ms)
 
     def _pause(self) -> None:
         member = self._some_alive()
         if member is not None:
-            self._victims.pause(member, self._random.randint(*self._plan.machines.pause_ms))
+            pause_ms = self._random.randint(*self._plan.machines.pause_ms)
+            if self._strikes.strike("P3", f"stop {member} for {pause_ms} ms"):
+                self._victims.pause(member, pause_ms)
 
     def _fail_sync(self) -> None:
         member = self._some_alive()
-        if member is not None:
+        if member is not None and self._strikes.strike("D2", f"fail the next sync of {member}"):
             self._victims.fail_sync(member)
 
     def _fill_disk(self) -> None:
         member = self._random.choice(self._plan.members)
-        self._victims.fill_disk(member, True)
         full_ms = self._random.randint(*self._plan.machines.full_ms)
+        if not self._strikes.strike("D3", f"fill the disk of {member} for {full_ms} ms"):
+            return
+        self._victims.fill_disk(member, True)
         self._agenda.after(full_ms, "disk has room", lambda: self._victims.fill_disk(member, False))
 
     def _step_clock(self) -> None:
-        self._victims.step_wall_clock(self._random.choice(self._plan.members), self._random.randint(-60_000, 60_000))
+        member, by_ms = self._random.choice(self._plan.members), self._random.randint(-60_000, 60_000)
+        if self._strikes.strike("C1", f"move the wall clock of {member} by {by_ms} ms"):
+            self._victims.step_wall_clock(member, by_ms)
 
 
 def one_way(senders: Sequence[NodeId], receivers: Sequence[NodeId]) -> set[tuple[NodeId, NodeId]]:

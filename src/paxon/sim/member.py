@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from random import Random
 
+from msgspec import Struct
+
 from paxon.core.decree import NodeId, Slot
 from paxon.core.invariants import named
 from paxon.core.ledger import Ledger, Record
@@ -13,13 +15,14 @@ from paxon.node.settings import Limits
 from paxon.rsm.applier import Applier
 from paxon.rsm.machine import Context
 from paxon.sim.agenda import Agenda, Life, Trace
-from paxon.sim.clock import Quartz, SimClock
+from paxon.sim.clock import MILLION, Quartz, SimClock
 from paxon.sim.directory import SimDirectory
 from paxon.sim.disk import SimDisk
 from paxon.sim.machine import Registers
 from paxon.sim.network import Network
 from paxon.sim.oracle import Oracle
 from paxon.sim.plan import Plan
+from paxon.sim.strikes import Strikes
 from paxon.storage.identity import DataDirectory
 
 SEGMENT_BYTES = 32 * 1024
@@ -72,17 +75,31 @@ class SimTransport:
         self._network.send(self._life.member, to, message)
 
 
+class Setting(Struct, frozen=True):
+    """What of the world a member takes part in."""
+
+    agenda: Agenda
+    trace: Trace
+    strikes: Strikes
+    oracle: Oracle
+    network: Network
+    rosters: Rosters
+
+
 class Member:
     """One member.  ``life``, ``host`` and ``disk`` are those of the process now running, if one is."""
 
-    def __init__(self, number: NodeId, seed: int, plan: Plan) -> None:
+    def __init__(self, number: NodeId, seed: int, plan: Plan, setting: Setting) -> None:
         self.number = number
         self._plan = plan
+        self._setting = setting
         self._random = Random(f"{seed}/member/{number}")
         self._disk_random = Random(f"{seed}/disk/{number}")
         self.directory = SimDirectory(number, self._disk_random)
         clock = Random(f"{seed}/clock/{number}")
         self.quartz = Quartz(clock, plan.machines.drift_ppm, plan.machines.skew_ms)
+        if self.quartz.rate_ppm != MILLION and not setting.strikes.strike("C2", f"let the clock of {number} drift"):
+            self.quartz.rate_ppm = MILLION
         self.lives = 0
         self.life: Life | None = None
         self.host: Host | None = None
@@ -96,17 +113,10 @@ class Member:
         """Whether its process runs."""
         return self.host is not None
 
-    def boot(
-        self,
-        agenda: Agenda,
-        trace: Trace,
-        oracle: Oracle,
-        network: Network,
-        rosters: Rosters,
-        plan: Callable[[], Plan],
-        fatal: Callable[[Exception], None],
-    ) -> None:
+    def boot(self, plan: Callable[[], Plan], fatal: Callable[[Exception], None]) -> None:
         """Start a process on what the disk has."""
+        setting = self._setting
+        agenda, trace, oracle = setting.agenda, setting.trace, setting.oracle
         self.lives += 1
         life = Life(self.number, self.lives)
         data = DataDirectory.open(self.directory, "sim", f"m{self.number}", self.number, f"storage-{self.number}")
@@ -118,16 +128,24 @@ class Member:
         _replay(records, ledger, applier)
         clock = SimClock(agenda, life, self.quartz, self._random)
         self.disk = SimDisk(
-            agenda, trace, life, file, self.directory, oracle, self._disk_random, lambda: plan().machines
+            agenda,
+            trace,
+            setting.strikes,
+            life,
+            file,
+            self.directory,
+            oracle,
+            self._disk_random,
+            lambda: plan().machines,
         )
         self.host = Host(
             self.number,
-            rosters,
+            setting.rosters,
             ledger,
             applier,
             clock,
             self.disk,
-            SimTransport(life, network, oracle),
+            SimTransport(life, setting.network, oracle),
             Limits(pipeline_depth=self._plan.pipeline_depth, decree_bytes_max=self._plan.decree_bytes_max),
             self._plan.timing,
             life.number,

@@ -17,6 +17,7 @@ from paxon.core.decree import NodeId
 from paxon.node.letters import HostMessage, PeerMessage
 from paxon.sim.agenda import Agenda, Trace
 from paxon.sim.plan import HOUR_MS, MINUTE_MS, NetworkFaults
+from paxon.sim.strikes import Strikes
 
 POOL_LETTERS = 2_000
 """How many letters are remembered for later replay, across crashes and restarts of either side."""
@@ -53,6 +54,7 @@ class Network:
         self,
         agenda: Agenda,
         trace: Trace,
+        strikes: Strikes,
         random: Random,
         faults: NetworkFaults,
         deliver: Callable[[Parcel], None],
@@ -60,6 +62,7 @@ class Network:
     ) -> None:
         self._agenda = agenda
         self._trace = trace
+        self._strikes = strikes
         self._random = random
         self.faults = faults
         self._deliver = deliver
@@ -79,27 +82,38 @@ class Network:
         if self.mailbox is not None:
             self.mailbox.append(parcel)
             return
-        random, faults = self._random, self.faults
+        random, faults, strike = self._random, self.faults, self._strikes.strike
         if faults.replay_every_ms or faults.detained:
             self._pool.append(parcel)
-        if (sender, to) in self.cut or (faults.loss and random.random() < faults.loss):
+        if (sender, to) in self.cut:
+            counts["lost"] += 1
+            return
+        if faults.loss and random.random() < faults.loss and strike("N3", f"lose {parcel.label}"):
             counts["lost"] += 1
             return
         if faults.detained and random.random() < faults.detained:
-            counts["detained"] += 1
-            self._detained.append(parcel)
-            self._post(parcel, random.randint(MINUTE_MS, 2 * HOUR_MS))
-            return
-        self._post(parcel, self._delay())
+            delay_ms = random.randint(MINUTE_MS, 2 * HOUR_MS)
+            if strike("N5", f"hold {parcel.label} back for {delay_ms} ms"):
+                counts["detained"] += 1
+                self._detained.append(parcel)
+                self._post(parcel, delay_ms)
+                return
+        self._post(parcel, self._delay(parcel))
         if faults.duplicates and random.random() < faults.duplicates:
-            counts["doubled"] += 1
-            self._post(parcel, self._delay())
+            delay_ms = self._delay(parcel)
+            if strike("N4", f"double {parcel.label}"):
+                counts["doubled"] += 1
+                self._post(parcel, delay_ms)
 
     def replay(self) -> None:
         """Deliver some old letter again."""
-        if self._pool:
+        if not self._pool:
+            return
+        parcel = self._pool[self._random.randrange(len(self._pool))]
+        delay_ms = self._delay(parcel)
+        if self._strikes.strike("N4", f"deliver {parcel.label} again"):
             self._trace.counts["replayed"] += 1
-            self._post(self._pool[self._random.randrange(len(self._pool))], self._delay())
+            self._post(parcel, delay_ms)
 
     def heal(self) -> None:
         """No more faults; what was held back for hours comes now, after everything else."""
@@ -109,10 +123,12 @@ class Network:
         for parcel in detained:
             self._post(parcel, self._random.randint(0, 1_000))
 
-    def _delay(self) -> int:
+    def _delay(self, parcel: Parcel) -> int:
         random, faults = self._random, self.faults
         if faults.slow and random.random() < faults.slow:
-            return random.randint(0, faults.slow_ms)
+            delay_ms = random.randint(0, faults.slow_ms)
+            if self._strikes.strike("N5", f"delay {parcel.label} by {delay_ms} ms"):
+                return delay_ms
         return random.randint(*faults.delay_ms)
 
     def _post(self, parcel: Parcel, delay_ms: int) -> None:

@@ -12,6 +12,7 @@ from paxon.node.proposals import Applied
 from paxon.sim.agenda import Agenda, Trace
 from paxon.sim.machine import POISON
 from paxon.sim.oracle import Oracle
+from paxon.sim.strikes import Strikes
 
 ATTEMPTS_MAX = 12
 """How often a client repeats a refused command before it gives up."""
@@ -86,6 +87,7 @@ class Workload:
         self,
         agenda: Agenda,
         trace: Trace,
+        strikes: Strikes,
         random: Random,
         oracle: Oracle,
         members: Sequence[NodeId],
@@ -93,6 +95,7 @@ class Workload:
     ) -> None:
         self._agenda = agenda
         self.trace = trace
+        self._strikes = strikes
         self._random = random
         self.oracle = oracle
         self._members = members
@@ -123,7 +126,8 @@ class Workload:
         random = self._random
         to = random.choice(self._members) if member is None else member
         self._commands += 1
-        word = POISON if random.random() < 0.03 else b"put"
+        is_poison = random.random() < 0.03 and self._strikes.strike("P7", f"command {self._commands} raises")
+        word = POISON if is_poison else b"put"
         padding = b"." * random.choice((0, 0, 20, 200, random.randint(0, PADDING_BYTES_MAX)))
         command = b"%s %d r%d %s" % (word, self._commands, random.randrange(KEYS), padding)
 

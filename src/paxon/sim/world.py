@@ -12,7 +12,7 @@ change of leader.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from random import Random
 
@@ -28,11 +28,12 @@ from paxon.node.proposals import Applied
 from paxon.sim.agenda import Agenda, Life, Trace
 from paxon.sim.directory import PowerCut
 from paxon.sim.faults import Faults
-from paxon.sim.member import Member
+from paxon.sim.member import Member, Setting
 from paxon.sim.network import Network, Parcel
 from paxon.sim.oracle import Oracle
 from paxon.sim.plan import MachineFaults, NetworkFaults, Plan, plan_of
 from paxon.sim.progress import owe_progress
+from paxon.sim.strikes import Strikes
 from paxon.sim.workload import Workload
 
 STEP_MS = 50
@@ -56,6 +57,8 @@ class Report(Struct, frozen=True):
     plan: str
     digest: str
     counts: dict[str, int]
+    faults: dict[str, int]
+    """How often each fault struck, by its id."""
     virtual_ms: int
     lived_ms: int
     """``virtual_ms`` without the time in which nobody was there."""
@@ -76,22 +79,33 @@ def _quiet() -> Iterator[None]:
 class World:
     """A parliament and everything around it."""
 
-    def __init__(self, seed: int, plan: Plan | None = None) -> None:
+    def __init__(self, seed: int, plan: Plan | None = None, spared: Set[int | str] = frozenset()) -> None:
+        """``spared`` are strikes that are left out, by number, or all of a fault by its id (see ``strikes``)."""
         self.seed = seed
         self.plan = plan_of(seed) if plan is None else plan
         self.agenda = Agenda()
         self.trace = Trace()
+        self.strikes = Strikes(self.agenda, spared)
         self.rosters = Rosters(Roster(self.plan.quorums))
         self.oracle = Oracle(self.rosters, self.plan.members)
         self._random = Random(f"{seed}/world")
         self.network = Network(
-            self.agenda, self.trace, Random(f"{seed}/network"), self.plan.network, self._deliver, self.plan.encode
+            self.agenda,
+            self.trace,
+            self.strikes,
+            Random(f"{seed}/network"),
+            self.plan.network,
+            self._deliver,
+            self.plan.encode,
         )
-        self.members = {number: Member(number, seed, self.plan) for number in self.plan.members}
+        setting = Setting(self.agenda, self.trace, self.strikes, self.oracle, self.network, self.rosters)
+        self.members = {number: Member(number, seed, self.plan, setting) for number in self.plan.members}
         self.workload = Workload(
-            self.agenda, self.trace, Random(f"{seed}/workload"), self.oracle, self.plan.members, self
+            self.agenda, self.trace, self.strikes, Random(f"{seed}/workload"), self.oracle, self.plan.members, self
         )
-        self.faults = Faults(self.agenda, self.trace, Random(f"{seed}/faults"), self.plan, self.network, self)
+        self.faults = Faults(
+            self.agenda, self.trace, self.strikes, Random(f"{seed}/faults"), self.plan, self.network, self
+        )
         self.by_hand = False
         """Whether letters and syncs wait for a test to move them."""
         self._is_storm = True
@@ -119,8 +133,15 @@ class World:
             except Exception as error:
                 raise self._violation(error) from error
         agenda, trace = self.agenda, self.trace
-        counts = dict(sorted(trace.counts.items()))
-        return Report(self.seed, self.plan.name, trace.digest, counts, agenda.now_ms, agenda.now_ms - agenda.leapt_ms)
+        return Report(
+            self.seed,
+            self.plan.name,
+            trace.digest,
+            dict(sorted(trace.counts.items())),
+            dict(sorted(self.strikes.counts.items())),
+            agenda.now_ms,
+            agenda.now_ms - agenda.leapt_ms,
+        )
 
     def step(self, until_ms: int) -> bool:
         """The next event, if there is one until then, and what the oracle thinks of it."""
@@ -198,11 +219,11 @@ class World:
             return
         machines = self.plan.machines
         if member.lives and machines.crash_every_ms and self._random.random() < BOOT_CRASH:
-            member.directory.operations_left = self._random.randrange(8)
+            left = self._random.randrange(8)
+            if self.strikes.strike("P2", f"cut the power of {number} after {left} file operations of its start"):
+                member.directory.operations_left = left
         try:
-            member.boot(
-                self.agenda, self.trace, self.oracle, self.network, self.rosters, lambda: self.plan, self._fail(number)
-            )
+            member.boot(lambda: self.plan, self._fail(number))
         except PowerCut:
             self.trace.counts["crashes at start"] += 1
             member.directory.power_cut()
@@ -219,7 +240,8 @@ class World:
         """See ``Victims``."""
         self.trace.counts["crashes"] += 1
         self.trace.note(self.agenda.now_ms, f"crash {member}")
-        self.members[member].crash(power_cut=self._random.random() < POWER_CUT)
+        is_cut = self._random.random() < POWER_CUT and self.strikes.strike("D1", f"cut the power of {member}")
+        self.members[member].crash(is_cut)
         self.workload.lost_member(member)
         self._boot_later(member, down_ms)
 

@@ -1,0 +1,52 @@
+"""Strikes of bad luck: counted by fault, numbered, and left out on demand."""
+
+import pytest
+
+from paxon.sim.agenda import Agenda
+from paxon.sim.strikes import FAULTS, Strike, Strikes
+from paxon.sim.world import World
+
+STORMY_SEED = 4
+"""A seed whose plan has every kind of fault."""
+
+
+def test_a_strike_is_numbered_counted_and_written_down() -> None:
+    strikes = Strikes(Agenda())
+    strikes.diary = []
+    assert strikes.strike("N3", "lose one")
+    assert strikes.strike("P1", "kill 2")
+    assert strikes.counts == {"N3": 1, "P1": 1}
+    assert strikes.diary == [Strike(0, 0, "N3", "lose one"), Strike(1, 0, "P1", "kill 2")]
+
+
+def test_a_spared_strike_keeps_its_number_and_is_not_counted() -> None:
+    strikes = Strikes(Agenda(), {1, "N4"})
+    strikes.diary = []
+    assert [strikes.strike(fault, "") for fault in ("N3", "N3", "N4", "N3")] == [True, False, False, True]
+    assert [strike.number for strike in strikes.diary] == [0, 3]
+    assert strikes.counts == {"N3": 2}
+
+
+def test_a_run_without_any_fault_has_none() -> None:
+    report = World(STORMY_SEED, spared=frozenset(FAULTS)).run()
+    assert report.faults == {}
+
+
+def test_a_run_is_the_same_up_to_the_first_strike_that_is_spared() -> None:
+    whole = World(STORMY_SEED)
+    whole_diary: list[Strike] = []
+    whole.strikes.diary = whole_diary
+    whole.run()
+    middle = whole_diary[len(whole_diary) // 2]
+    spared = World(STORMY_SEED, spared={middle.number})
+    spared_diary: list[Strike] = []
+    spared.strikes.diary = spared_diary
+    spared.run()
+    before = [strike for strike in whole_diary if strike.number < middle.number]
+    assert spared_diary[: len(before)] == before
+    assert middle not in spared_diary
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_fault_that_strikes_is_in_the_catalogue(seed: int) -> None:
+    assert set(World(seed).run().faults) <= set(FAULTS)
