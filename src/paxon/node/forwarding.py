@@ -234,6 +234,11 @@ class Incoming:
             origin.taken[number] = answer
             self._queue(key, number, answer)
 
+    @property
+    def has_answers(self) -> bool:
+        """Whether answers are gathered that ``flush`` would send."""
+        return bool(self._outgoing)
+
     def flush(self) -> None:
         """Send the answers gathered in this step."""
         if not self._outgoing:

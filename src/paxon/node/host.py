@@ -11,8 +11,7 @@ this line speak of leaders, terms and commits.
 import errno
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from paxon.core.decree import NO_BALLOT, Ballot, NodeId, Slot
 from paxon.core.effects import Effects, Letter, Recall
@@ -212,17 +211,11 @@ class Host:
     # --- the loop: append, sync, release, apply, reply ---
 
     def _handle(self, step: Callable[[], Effects]) -> None:
-        """Take one step of the core and carry out its effects."""
-        with self._whole():
-            self._carry_out(step())
-
-    @contextmanager
-    def _whole(self) -> Iterator[None]:
-        """One turn of the loop: ends with our letters to ourselves delivered and the timer set."""
+        """One turn of the loop: a step of the core, its effects, our letters to ourselves, and the timer."""
         check(not self._is_handling, "a step is carried out whole before the next one begins")
         self._is_handling = True
         try:
-            yield
+            self._carry_out(step())
             while self._to_myself:
                 message = self._to_myself.popleft()
                 self._carry_out(self.legislator.receive(self._me, message, self._clock.monotonic_ms()))
@@ -265,7 +258,11 @@ class Host:
                 self._send(letter.to, letter.message)
 
     def _pump_soon(self) -> None:
-        if not self._is_pump_due and not self._is_dead:
+        if self._is_pump_due or self._is_dead:
+            return
+        # Most messages leave nothing to pump, and a wake-up for nothing costs as much as the message did.
+        # A sync under way ends in a wake-up of its own.
+        if (self._outbox.is_waiting and not self._is_syncing) or self._requests.need_pumping:
             self._is_pump_due = True
             self._clock.call_soon(self._pump)
 
@@ -332,8 +329,12 @@ class Host:
         if self.is_disk_full:
             self._set_disk_full(False)
             logger.warning("disk has room again", extra={"fields": {"line": line}})
-        with self._whole():
+
+        def release() -> Effects:
             self._release(self._outbox.release(line))
+            return Effects()
+
+        self._handle(release)
         self._pump_soon()
 
     def _on_sync_failed(self, error: OSError) -> None:

@@ -52,6 +52,11 @@ class Readings:
         barriers = sum(len(barrier.readers) for barrier in self._barriers.values())
         return len(self._waiting) + len(self._turned_down) + barriers + sum(len(readers) for _, readers in self._due)
 
+    @property
+    def are_waiting(self) -> bool:
+        """Whether somebody's question is still to be put to a leader."""
+        return bool(self._waiting)
+
     def add(self, reply: Reply[int], deadline_ms: int) -> None:
         """Somebody wants to read here."""
         self._waiting.append(_Reader(reply, deadline_ms))

@@ -103,6 +103,11 @@ class Requests:
         """Whether a command waits for a slot or for a leader."""
         return self._proposals.are_waiting
 
+    @property
+    def need_pumping(self) -> bool:
+        """Whether ``forward``, ``next_batch``, ``ask_readings`` or ``answer_others`` may have something to do."""
+        return self._proposals.are_waiting or self._readings.are_waiting or self._incoming.has_answers
+
     def next_batch(self) -> list[Pending]:
         """The commands for one decree."""
         return self._proposals.take(self._limits.decree_bytes_max)

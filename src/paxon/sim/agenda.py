@@ -13,6 +13,9 @@ from paxon.core.decree import NodeId
 REMEMBERED_EVENTS = 40
 """How many of the latest events a violation prints: enough to see the last exchange of five members."""
 
+NOTED_MAX = 4_096
+"""How many events are noted before the digest takes them all at once: one at a time costs several times as much."""
+
 
 class Life:
     """One run of a member's process, from start to crash.  What belongs to a life ends with it."""
@@ -63,15 +66,18 @@ class Agenda:
 
     def after(self, delay_ms: int, label: str, action: Callable[[], None], life: Life | None = None) -> Event:
         """Plan ``action`` for ``delay_ms`` from now."""
-        return self.at(self.now_ms + delay_ms, label, action, life)
+        event = Event(self.now_ms + delay_ms, label, action, life)
+        self._push(event)
+        return event
 
     def pop(self, until_ms: int) -> Event | None:
         """The next event not after ``until_ms``, with the clock moved to it; otherwise the clock moves to ``until_ms``.
 
         Events of a member that is paused wait for the end of the pause, those of a dead life never come.
         """
-        while self._heap and self._heap[0][0] <= until_ms:
-            at_ms, _, event = heappop(self._heap)
+        heap = self._heap
+        while heap and heap[0][0] <= until_ms:
+            at_ms, _, event = heappop(heap)
             life = event.life
             if event.action is None or (life is not None and not life.alive):
                 continue
@@ -110,20 +116,30 @@ class Trace:
     def __init__(self) -> None:
         self._digest = hashlib.blake2b(digest_size=16)
         self._latest: deque[str] = deque(maxlen=REMEMBERED_EVENTS)
+        self._noted: list[tuple[int, str]] = []
+        """What the digest has not taken yet."""
         self.counts: Counter[str] = Counter()
 
     def note(self, now_ms: int, what: str) -> None:
         """Take note of one event."""
-        line = f"{now_ms:>8} {what}"
-        self._latest.append(line)
-        self._digest.update(line.encode())
+        self._noted.append((now_ms, what))
+        if len(self._noted) == NOTED_MAX:
+            self._take()
 
     @property
     def digest(self) -> str:
         """Equal for two runs exactly if the same things happened at the same times in the same order."""
+        self._take()
         return self._digest.hexdigest()
 
     @property
     def latest(self) -> str:
         """The last events, one a line."""
+        self._take()
         return "\n".join(self._latest)
+
+    def _take(self) -> None:
+        lines = [f"{now_ms:>8} {what}\n" for now_ms, what in self._noted]
+        self._noted.clear()
+        self._digest.update("".join(lines).encode())
+        self._latest.extend(line[:-1] for line in lines[-REMEMBERED_EVENTS:])

@@ -26,7 +26,7 @@ class _File:
 
     def __init__(self) -> None:
         self.seen = bytearray()
-        self.durable = b""
+        self.durable = bytearray()
         self.changes: list[tuple[int, bytes] | int] = []
         """Writes as (offset, data), and new sizes, since the last sync."""
 
@@ -57,7 +57,7 @@ class SimDirectory:
         files.update({id(file): file for name in sorted(self._durable_names) for file in (self._durable_names[name],)})
         for file in files.values():
             self._tear(file)
-            file.seen = bytearray(file.durable)
+            file.seen = file.durable[:]
         survived = self._random.randint(0, len(self._name_changes))
         if survived:
             self._durable_names = dict(self._name_changes[survived - 1])
@@ -66,7 +66,7 @@ class SimDirectory:
         self.operations_left = None
 
     def _tear(self, file: _File) -> None:
-        platter = bytearray(file.durable)
+        platter = file.durable
         for change in file.changes:
             if isinstance(change, int):
                 if self._random.getrandbits(1):
@@ -83,7 +83,6 @@ class SimDirectory:
                         _resize(platter, end)
                     platter[at:end] = data[at - offset : end - offset]
                 at = end
-        file.durable = bytes(platter)
         file.changes.clear()
 
     # --- what the member does with it ---
@@ -154,9 +153,17 @@ class SimDirectory:
             self._tear(file)
             file.seen = seen
             raise OSError(errno.EIO, "Input/output error", name)
-        if file.changes:
-            file.durable = bytes(file.seen)
-            file.changes.clear()
+        # The changes and not the whole file: a segment is synced hundreds of times while it grows.
+        for change in file.changes:
+            if isinstance(change, int):
+                _resize(file.durable, change)
+                continue
+            offset, data = change
+            end = offset + len(data)
+            if len(file.durable) < end:
+                _resize(file.durable, end)
+            file.durable[offset:end] = data
+        file.changes.clear()
 
     def rename(self, old: str, new: str) -> None:
         """See ``Directory``."""

@@ -42,6 +42,7 @@ class SimDisk:
         self._oracle = oracle
         self._random = random
         self._faults = faults
+        self._label = f"sync {life.member}"
         self._queued: list[Record] = []
         """Appended while a sync is under way: that sync need not cover them, so it does not."""
         self.waits_for_hand = False
@@ -67,7 +68,7 @@ class SimDisk:
         self._queued = []
         if not self.waits_for_hand:
             delay_ms = self._delay()
-            self._under_way = self._agenda.after(delay_ms, f"sync {self._life.member}", self.complete, self._life)
+            self._under_way = self._agenda.after(delay_ms, self._label, self.complete, self._life)
 
     def complete(self) -> None:
         """The sync under way reaches its end; its host hears of it in an event of its own."""

@@ -1,7 +1,6 @@
 """One member in the simulator: a machine that stays, and the lives of the process on it."""
 
 from collections.abc import Callable
-from random import Random
 
 from msgspec import Struct
 
@@ -16,6 +15,7 @@ from paxon.rsm.applier import Applier
 from paxon.rsm.machine import Context
 from paxon.sim.agenda import Agenda, Life, Trace
 from paxon.sim.clock import MILLION, Quartz, SimClock
+from paxon.sim.dice import Dice
 from paxon.sim.directory import SimDirectory
 from paxon.sim.disk import SimDisk
 from paxon.sim.machine import Registers
@@ -93,10 +93,10 @@ class Member:
         self.number = number
         self._plan = plan
         self._setting = setting
-        self._random = Random(f"{seed}/member/{number}")
-        self._disk_random = Random(f"{seed}/disk/{number}")
+        self._random = Dice(f"{seed}/member/{number}")
+        self._disk_random = Dice(f"{seed}/disk/{number}")
         self.directory = SimDirectory(number, self._disk_random)
-        clock = Random(f"{seed}/clock/{number}")
+        clock = Dice(f"{seed}/clock/{number}")
         self.quartz = Quartz(clock, plan.machines.drift_ppm, plan.machines.skew_ms)
         if self.quartz.rate_ppm != MILLION and not setting.strikes.strike("C2", f"let the clock of {number} drift"):
             self.quartz.rate_ppm = MILLION

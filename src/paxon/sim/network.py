@@ -27,24 +27,40 @@ VOCABULARY = Vocabulary(
 )
 
 
-class Parcel(Struct):
+class Envelope:
+    """A message as it travels: one for all who are sent the same.
+
+    ``title`` tells it for people, and for the trace.  ``message`` is what every receiver reads.
+    """
+
+    __slots__ = ("message", "title")
+
+    def __init__(self, message: PeerMessage, encode: bool) -> None:
+        self.title = type(message).__name__
+        self.message = message
+        if encode:
+            kind, body = VOCABULARY.encode(message)
+            self.title += f" {crc32(body):08x}"
+            # Once for all receivers: a message cannot be changed, and the same bytes are the same message.
+            self.message = VOCABULARY.decode(kind, body)  # type: ignore[assignment]
+
+
+class Parcel(Struct, eq=False):
     """A letter on its way."""
 
     sender: NodeId
     to: NodeId
-    message: PeerMessage
-    body: tuple[int, bytes] | None
-    """The letter as bytes, if it travels as bytes."""
+    envelope: Envelope
+
+    @property
+    def message(self) -> PeerMessage:
+        """What the receiver reads."""
+        return self.envelope.message
 
     @property
     def label(self) -> str:
         """The letter for people, and for the trace."""
-        checksum = f" {crc32(self.body[1]):08x}" if self.body else ""
-        return f"{self.sender}>{self.to} {type(self.message).__name__}{checksum}"
-
-    def open(self) -> PeerMessage:
-        """What the receiver reads."""
-        return self.message if self.body is None else VOCABULARY.decode(*self.body)  # type: ignore[return-value]
+        return f"{self.sender}>{self.to} {self.envelope.title}"
 
 
 class Network:
@@ -71,12 +87,19 @@ class Network:
         """Pairs of a sender and a receiver whose letters vanish."""
         self._pool: deque[Parcel] = deque(maxlen=POOL_LETTERS)
         self._detained: list[Parcel] = []
+        self._sent: PeerMessage | None = None
+        """The latest message, and its envelope: a letter to everybody comes once for each in a row."""
+        self._envelope: Envelope | None = None
         self.mailbox: list[Parcel] | None = None
         """Where letters wait for a hand to deliver them; ``None`` when they travel by themselves."""
 
     def send(self, sender: NodeId, to: NodeId, message: PeerMessage) -> None:
         """Take a letter, and decide its fate."""
-        parcel = Parcel(sender, to, message, VOCABULARY.encode(message) if self._encode else None)
+        envelope = self._envelope
+        if envelope is None or message is not self._sent:
+            envelope = self._envelope = Envelope(message, self._encode)
+            self._sent = message
+        parcel = Parcel(sender, to, envelope)
         counts = self._trace.counts
         counts["letters"] += 1
         if self.mailbox is not None:

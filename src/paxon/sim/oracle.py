@@ -16,7 +16,7 @@ from paxon.core.ledger import Ledger, Outcome, Passed, PromisedBallot, Record, V
 from paxon.core.messages import Message
 from paxon.core.roster import Rosters
 from paxon.core.slip import Polling, Slip, Trying
-from paxon.errors import check
+from paxon.errors import InvariantViolation, check
 from paxon.node.letters import PeerMessage
 from paxon.rsm.machine import Context
 from paxon.sim.machine import Registers
@@ -121,11 +121,22 @@ class Oracle:
             book = self.books[sender]
             self.history.letter(sender, book.life, message, book.durable)
 
-    def stepped(self, member: NodeId, slip: Slip) -> None:
-        """Something happened at ``member``: I2, I4 and I5 for what changed on its slip."""
-        if slip is None:
-            return
-        book, history = self.books[member], self.history
+    def stepped(self, member: NodeId, slip: Slip, line: int, applied_until: Slot) -> None:
+        """Something happened at ``member``: its records, its applications, and I2, I4 and I5 for its slip.
+
+        This is asked after every event, so it compares before it speaks: a sentence that is built
+        only to be thrown away costs more than what it is about.
+        """
+        book = self.books[member]
+        if line != len(book.written):
+            raise InvariantViolation(f"member {member} appends every record that its ledger has")
+        if applied_until > self.history.passed_until or book.applied != self._sequence_until[applied_until - 1]:
+            self._misapplied(member, applied_until)
+        if slip is not None:
+            self._stepped_conducting(member, book, slip)
+
+    def _stepped_conducting(self, member: NodeId, book: Book, slip: Trying | Polling) -> None:
+        history = self.history
         if slip.ballot != book.slip_ballot:
             check(slip.ballot.owner == member, f"I2: member {member} tries only its own ballots")
             book.slip_ballot, book.promises_seen, book.is_poll_seen, book.voters_seen = slip.ballot, 0, False, {}
@@ -171,8 +182,8 @@ class Oracle:
         )
         book.applied += 1
 
-    def applied_until(self, member: NodeId, slot: Slot) -> None:
-        """A member says that it applied every slot below ``slot``."""
+    def _misapplied(self, member: NodeId, slot: Slot) -> None:
+        """A member says that it applied every slot below ``slot``, and that is not so."""
         check(slot <= self.history.passed_until, f"member {member} applied only passed slots")
         check(
             self.books[member].applied == self._sequence_until[slot - 1],

@@ -7,6 +7,7 @@ from msgspec import Struct
 from paxon.core.decree import NodeId
 from paxon.core.roster import Flexible, Majority, QuorumSystem, Weighted
 from paxon.core.timing import Timing
+from paxon.sim.dice import Dice
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -149,7 +150,7 @@ def plan_of(seed: int, profile: str | None = None, members: int | None = None) -
 
     A given ``profile`` or number of ``members`` takes the place of what chance would have chosen.
     """
-    random = Random(f"{seed}/plan")
+    random = Dice(f"{seed}/plan")
     place = seed % len(FAULTS) if profile is None else PROFILES.index(profile)
     name, network, machines = FAULTS[place]
     size = random.choice((1, 3, 3, 3, 3, 5, 5))

@@ -14,7 +14,7 @@ from paxon.core.slip import Polling
 from paxon.errors import check
 from paxon.node.host import Host
 from paxon.node.letters import PeerMessage
-from paxon.sim.network import Parcel
+from paxon.sim.network import Envelope, Parcel
 from paxon.sim.plan import Plan
 from paxon.sim.workload import Request
 from paxon.sim.world import World
@@ -132,7 +132,7 @@ class Script:
 
     def inject(self, sender: int, to: int, message: PeerMessage) -> None:
         """Deliver a letter that was kept, or that a test makes up."""
-        self.world.network.arrive(Parcel(NodeId(sender), NodeId(to), message, None))
+        self.world.network.arrive(Parcel(NodeId(sender), NodeId(to), Envelope(message, encode=False)))
         self.now()
 
     def sync(self, *members: int) -> None:

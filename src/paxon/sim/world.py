@@ -14,18 +14,18 @@ change of leader.
 import logging
 from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
-from random import Random
 
 from msgspec import Struct, structs
 
 from paxon.core.decree import Ballot, NodeId
 from paxon.core.roster import Roster, Rosters
 from paxon.core.slip import Polling
-from paxon.errors import LedgerSyncFailed, RequestError, check
+from paxon.errors import LedgerSyncFailed, RequestError
 from paxon.node.host import Host
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
 from paxon.sim.agenda import Agenda, Life, Trace
+from paxon.sim.dice import Dice
 from paxon.sim.directory import PowerCut
 from paxon.sim.faults import Faults
 from paxon.sim.member import Member, Setting
@@ -88,12 +88,12 @@ class World:
         self.strikes = Strikes(self.agenda, spared)
         self.rosters = Rosters(Roster(self.plan.quorums))
         self.oracle = Oracle(self.rosters, self.plan.members)
-        self._random = Random(f"{seed}/world")
+        self._random = Dice(f"{seed}/world")
         self.network = Network(
             self.agenda,
             self.trace,
             self.strikes,
-            Random(f"{seed}/network"),
+            Dice(f"{seed}/network"),
             self.plan.network,
             self._deliver,
             self.plan.encode,
@@ -101,10 +101,10 @@ class World:
         setting = Setting(self.agenda, self.trace, self.strikes, self.oracle, self.network, self.rosters)
         self.members = {number: Member(number, seed, self.plan, setting) for number in self.plan.members}
         self.workload = Workload(
-            self.agenda, self.trace, self.strikes, Random(f"{seed}/workload"), self.oracle, self.plan.members, self
+            self.agenda, self.trace, self.strikes, Dice(f"{seed}/workload"), self.oracle, self.plan.members, self
         )
         self.faults = Faults(
-            self.agenda, self.trace, self.strikes, Random(f"{seed}/faults"), self.plan, self.network, self
+            self.agenda, self.trace, self.strikes, Dice(f"{seed}/faults"), self.plan, self.network, self
         )
         self.by_hand = False
         """Whether letters and syncs wait for a test to move them."""
@@ -169,11 +169,8 @@ class World:
         if host is None or member.life is not life:
             return
         legislator = host.legislator
-        self.oracle.stepped(life.member, legislator.slip)
-        self.oracle.applied_until(life.member, host.applied_until)
-        written = len(self.oracle.books[life.member].written)
-        check(legislator.ledger.line == written, f"member {life.member} appends every record that its ledger has")
         slip = legislator.slip
+        self.oracle.stepped(life.member, slip, legislator.ledger.line, host.applied_until)
         if isinstance(slip, Polling) and slip.ballot != self._last_ballot:
             self._last_ballot = slip.ballot
             self.trace.counts["elections"] += 1
@@ -300,7 +297,7 @@ class World:
         if life.paused_until_ms > self.agenda.now_ms:
             self.agenda.at(life.paused_until_ms, parcel.label, lambda: self._deliver(parcel))
             return
-        member.host.receive(parcel.sender, parcel.open())
+        member.host.receive(parcel.sender, parcel.message)
         self.look_at(life)
 
     # --- the end ---
