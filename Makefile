@@ -14,7 +14,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-failover bench-catch-up bench-soak model constraints clean
+.PHONY: help run test lint bench bench-failover bench-catch-up bench-soak model tla constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,10 @@ bench-soak: $(STAMP) ## ten minutes of load without faults: the leader stays
 
 model: $(STAMP) ## visit every state of some small worlds with the shipped core; a few minutes
 	@$(VENV)/bin/python -m paxon.sim.explore
+
+tla: $(STAMP) ## check the TLA+ specification with TLC, then every broken rule; ten to fifteen minutes, needs Java
+	@$(VENV)/bin/python spec/tlc.py
+	@$(VENV)/bin/python spec/tlc.py --mutants
 
 # The pip of a fresh virtual environment is enough: everything, the build backend too, comes from constraints.txt.
 $(STAMP): pyproject.toml constraints.txt

@@ -76,6 +76,8 @@ class Verdict:
     violated: str | None
     """The first invariant or property that does not hold."""
     states: int
+    """States generated: every step from a state counts, also one to a state that was found before."""
+    distinct: int
     """Distinct states found; all that there are, if nothing is violated."""
     depth: int
     """How many states the longest of the shortest ways to a state has."""
@@ -147,14 +149,13 @@ def verdict_in(output: str) -> Verdict:
         TlcFailed: if there is no verdict in it.
     """
     violated = re.search(r"^Error: (?:Invariant|Action property) (\w+) is violated", output, re.MULTILINE)
-    counts = re.findall(r"([0-9,]+) distinct states found", output)
+    counts = re.findall(r"([0-9,]+) states generated(?: \([^)]*\))?, ([0-9,]+) distinct states found", output)
     depth = re.search(r"depth of the complete state graph search is ([0-9]+)", output)
     is_whole = "Model checking completed. No error has been found." in output
     if not counts or not (violated or is_whole):
         raise TlcFailed(output)
-    return Verdict(
-        violated[1] if violated else None, int(counts[-1].replace(",", "")), int(depth[1]) if depth else 0, output
-    )
+    states, distinct = (int(count.replace(",", "")) for count in counts[-1])
+    return Verdict(violated[1] if violated else None, states, distinct, int(depth[1]) if depth else 0, output)
 
 
 def check_named(name: str, *, is_short: bool = False, timeout_s: float = 3600) -> Verdict:
@@ -179,7 +180,8 @@ def main(arguments: list[str]) -> int:
         for mutant in MUTANTS:
             verdict = check_mutant(mutant)
             is_well &= verdict.violated == mutant.noticed_by
-            _say([mutant.definition, mutant.configuration, verdict.violated or "NOT NOTICED"])
+            noticed = f"noticed by {verdict.violated}" if verdict.violated else "NOT NOTICED"
+            _say([mutant.definition, mutant.rule, mutant.configuration, noticed])
         return 0 if is_well else 1
     unknown = [name for name in arguments if name not in CONFIGURATIONS]
     if unknown:
@@ -188,7 +190,8 @@ def main(arguments: list[str]) -> int:
     for name in arguments or CONFIGURATIONS:
         verdict = check_named(name)
         is_well &= verdict.violated is None
-        _say([name, f"{verdict.states:,} states", f"depth {verdict.depth}", verdict.violated or "holds"])
+        counts = (f"{verdict.states:,} states", f"{verdict.distinct:,} distinct", f"depth {verdict.depth}")
+        _say([name, *counts, verdict.violated or "holds"])
         if verdict.violated:
             sys.stdout.write(verdict.output)
     return 0 if is_well else 1

@@ -32,7 +32,7 @@ QUICK = ("ink-one-ballot", "two-ballots")
 def test_it_holds_in_every_state(name: str) -> None:
     verdict = check_named(name, is_short=name in QUICK)
     assert verdict.violated is None, verdict.output
-    assert (verdict.states, verdict.depth) == SIZES[name]
+    assert (verdict.distinct, verdict.depth) == SIZES[name]
 
 
 def test_every_configuration_has_its_size() -> None:
