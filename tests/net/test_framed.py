@@ -63,7 +63,7 @@ class Made:
         self.framed.connection_made(self.transport)
 
 
-def frame(kind: int, size: int = 91) -> bytes:
+def frame(kind: int, size: int = 87) -> bytes:
     """One hundred bytes unless asked otherwise."""
     return encode_frame(kind, bytes(size))
 

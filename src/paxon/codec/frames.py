@@ -1,9 +1,13 @@
 """Frames: how values are told apart, and damage is noticed, in a stream of bytes.
 
-    length u32 | crc32c u32 | kind u8 | body
+    length u32 | crc32c of length u32 | crc32c u32 | kind u8 | body
 
-Big-endian.  ``length`` counts the kind and the body; the checksum covers the same bytes.  Knows: nothing of what a
+Big-endian.  ``length`` counts the kind and the body; the last checksum covers the same bytes.  Knows: nothing of what a
 kind means.  TCP's own checksum is too weak to rely on and is taken off by every middle box on the way.
+
+The length has a checksum of its own because it is believed before the frame is complete: a damaged one would make the
+reader take everything that follows for the rest of one long frame.  On a link that carries a heartbeat of fifty bytes
+ten times a second, the megabytes that one flipped bit promises are hours of silence with the connection up.
 """
 
 from struct import Struct as Layout
@@ -16,7 +20,8 @@ from paxon.errors import ProtocolError
 FRAME_BYTES_MAX = 64 * 1024 * 1024
 """Longest frame that is read, so that a damaged or hostile length costs no memory."""
 
-_HEADER = Layout(">II")
+_LENGTH = Layout(">I")
+_HEADER = Layout(">III")
 _KINDS = tuple(bytes((kind,)) for kind in range(256))
 
 
@@ -29,7 +34,7 @@ def encode_frame(kind: int, body: bytes, bytes_max: int = FRAME_BYTES_MAX) -> by
     covered = _KINDS[kind] + body
     if len(covered) > bytes_max:
         raise ProtocolError(f"a frame of {len(covered)} bytes is over the limit of {bytes_max}")
-    return _HEADER.pack(len(covered), crc32c(covered)) + covered
+    return _HEADER.pack(len(covered), crc32c(_LENGTH.pack(len(covered))), crc32c(covered)) + covered
 
 
 class FrameReader:
@@ -52,7 +57,7 @@ class FrameReader:
         Frames ahead of a bad one in the same ``data`` are dropped with it: any message may be lost.
 
         Raises:
-            ProtocolError: if a frame is empty, too long, or fails its checksum, and on every call after that.
+            ProtocolError: if a frame is empty, too long, or fails a checksum, and on every call after that.
         """
         if self._failure is not None:
             raise ProtocolError(self._failure)
@@ -67,7 +72,9 @@ class FrameReader:
         start, total, header_bytes = 0, len(data), _HEADER.size
         self._needed = header_bytes
         while start + header_bytes <= total:
-            length, checksum = _HEADER.unpack_from(data, start)
+            length, length_checksum, checksum = _HEADER.unpack_from(data, start)
+            if crc32c(data[start : start + _LENGTH.size]) != length_checksum:
+                self._fail("a frame's length does not match its checksum: it was damaged on the way")
             if not 0 < length <= self._bytes_max:
                 self._fail(f"a frame claims {length} bytes, where 1 to {self._bytes_max} are allowed")
             end = start + header_bytes + length
