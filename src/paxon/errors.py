@@ -33,6 +33,10 @@ class ConfigurationError(PaxonError):
     """What the operator asked for cannot be done as asked; the message says what to change."""
 
 
+class ContractError(PaxonError):
+    """A state machine's class cannot be replicated as it is written; the message says which method, and the remedy."""
+
+
 class LedgerError(PaxonError):
     """The ledger on disk cannot be used as it is."""
 
@@ -46,7 +50,7 @@ class LedgerInUse(LedgerError):
 
 
 class LedgerTooNew(LedgerError):
-    """The ledger was written in a format newer than this release reads."""
+    """The ledger was written in a format, or calls commands, that only a newer release of the program knows."""
 
 
 class WrongCluster(LedgerError):
@@ -114,6 +118,16 @@ class ApplyFailed(RequestError):
     """The state machine raised on this command, on every member alike; the state is as before it."""
 
     code = "apply_failed"
+
+
+class Rejected(RequestError):
+    """A command's own, decided refusal: derive from it what your commands raise.
+
+    Every member decides alike, the state is as before, and whoever submitted the command gets
+    this very class with the same arguments.  They are plain data: numbers, text, bytes, tuples.
+    """
+
+    code = "rejected"
 
 
 class Unreachable(RequestError):

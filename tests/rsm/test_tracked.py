@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paxon.rsm.tracked import Journal, TrackedDict, TrackedList, TrackedSet, plain, tracked
+from paxon.rsm.journal import Journal
+from paxon.rsm.tracked import TrackedDict, TrackedList, plain, tracked
+from paxon.rsm.tracked_set import TrackedSet
 
 keys = st.integers(0, 5)
 items = st.integers(0, 9)

@@ -5,7 +5,7 @@ never wedge on one).  Does not know: ballots, clients, or what a command says.
 """
 
 from paxon.core.decree import FIRST_SLOT, Decree, Slot
-from paxon.errors import ApplyFailed, InvariantViolation, check
+from paxon.errors import ApplyFailed, InvariantViolation, LedgerTooNew, check
 from paxon.rsm.machine import Context, StateMachine
 
 Result = bytes | ApplyFailed
@@ -42,6 +42,7 @@ class Applier:
 
         Raises:
             InvariantViolation: if ``slot`` is not the next one, or the machine found itself broken.
+            LedgerTooNew: from the machine, if its code does not have the command: other members may.
             MemoryError: from the machine.  Memory is this member's own affair and not decided
                 by the command: were it taken for a result, this member would part from the others.
         """
@@ -54,7 +55,7 @@ class Applier:
         for command in decree.commands:
             try:
                 result: object = apply(command, context)
-            except (InvariantViolation, MemoryError):
+            except (InvariantViolation, LedgerTooNew, MemoryError):
                 raise
             except Exception as error:
                 results.append(_failure(error))

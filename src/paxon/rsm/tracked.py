@@ -17,53 +17,19 @@ such a container nor immutable is refused, because nobody would notice when it c
 functions written in C, such as those of ``heapq``, change these without asking anybody.
 """
 
-import dataclasses
 from collections import UserList
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableSet
-from enum import Enum
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any, Final, SupportsIndex, TypeVar, cast
+from typing import Any, Final, SupportsIndex, TypeVar
 
-import msgspec
+from paxon.rsm.immutable import SCALARS, immutable
+from paxon.rsm.journal import Journal
+from paxon.rsm.tracked_set import TrackedSet
 
-K = TypeVar("K", bound=Hashable)
+K = TypeVar("K")
 V = TypeVar("V")
-T = TypeVar("T", bound=Hashable)
 
 _ABSENT: Final = object()
-
-_SCALARS: Final = frozenset({type(None), bool, int, float, complex, str, bytes})
-
-_IMMUTABLE_MODULES: Final = frozenset({"datetime", "decimal", "fractions", "uuid", "ipaddress"})
-"""Of the standard library: every value that these define is immutable."""
-
-
-class Journal:
-    """How to take back what was changed since the last ``forget``."""
-
-    __slots__ = ("_undos",)
-
-    def __init__(self) -> None:
-        self._undos: list[Callable[[], object]] = []
-
-    def note(self, undo: Callable[[], object]) -> None:
-        """Remember how to take one change back.  ``undo`` must not note anything itself."""
-        self._undos.append(undo)
-
-    def forget(self) -> None:
-        """Let what was changed stay."""
-        if self._undos:
-            self._undos.clear()
-
-    def take_back(self) -> None:
-        """Undo every change since the last ``forget``, the latest first.
-
-        All contents are then as they were.  A key that was removed and is back may stand
-        elsewhere in the order of its dictionary or set: at the same place on every member.
-        """
-        undos, self._undos = self._undos, []
-        for undo in reversed(undos):
-            undo()
 
 
 class TrackedDict(dict[K, V]):
@@ -74,14 +40,14 @@ class TrackedDict(dict[K, V]):
     def __init__(self, journal: Journal, items: Mapping[K, V]) -> None:
         self.journal = journal
         for key, value in items.items():
-            super().__setitem__(_key(key), tracked(value, journal))
+            super().__setitem__(immutable(key), tracked(value, journal))
 
     def __setitem__(self, key: K, value: V) -> None:
         value = tracked(value, self.journal)
         if key in self:
             self.journal.note(partial(dict.__setitem__, self, key, dict.__getitem__(self, key)))
         else:
-            self.journal.note(partial(dict.__delitem__, self, _key(key)))
+            self.journal.note(partial(dict.__delitem__, self, immutable(key)))
         super().__setitem__(key, value)
 
     def __delitem__(self, key: K) -> None:
@@ -248,110 +214,6 @@ class TrackedList(UserList[V]):
         return list, (self.data,)
 
 
-class TrackedSet(MutableSet[T]):
-    """A set whose changes are noted, and whose order is that of entering.
-
-    The order of a plain set of text differs from process to process: a state machine that
-    takes "some" element of it parts its members.
-    """
-
-    __slots__ = ("_items", "journal")
-
-    def __init__(self, journal: Journal, items: Iterable[T] = ()) -> None:
-        self.journal = journal
-        self._items: dict[T, None] = {_key(item): None for item in items}
-
-    @classmethod
-    def _from_iterable(cls, it: Iterable[T]) -> "set[T]":  # type: ignore[override]
-        return set(it)
-
-    def __contains__(self, item: object) -> bool:
-        return item in self._items
-
-    def __iter__(self) -> Iterator[T]:
-        return iter(self._items)
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __repr__(self) -> str:
-        return f"TrackedSet({list(self._items)})"
-
-    def add(self, value: T) -> None:
-        """See ``set``."""
-        if value not in self._items:
-            self._items[_key(value)] = None
-            self.journal.note(partial(self._items.__delitem__, value))
-
-    def discard(self, value: T) -> None:
-        """See ``set``."""
-        if value in self._items:
-            del self._items[value]
-            self.journal.note(partial(self._items.__setitem__, value, None))
-
-    def pop(self) -> T:
-        """Remove and return the element that has been here for longest.
-
-        Raises:
-            KeyError: if there is none.
-        """
-        for item in self._items:
-            self.discard(item)
-            return item
-        raise KeyError("pop from an empty set")
-
-    def clear(self) -> None:
-        """See ``set``."""
-        if self._items:
-            self.journal.note(partial(self._items.update, dict(self._items)))
-            self._items.clear()
-
-    def update(self, *others: Iterable[T]) -> None:
-        """See ``set``."""
-        for other in others:
-            for item in list(other):
-                self.add(item)
-
-    def difference_update(self, *others: Iterable[T]) -> None:
-        """See ``set``."""
-        for other in others:
-            for item in list(other):
-                self.discard(item)
-
-    def issubset(self, other: Iterable[T]) -> bool:
-        """See ``set``."""
-        return set(self._items) <= set(other)
-
-    def issuperset(self, other: Iterable[T]) -> bool:
-        """See ``set``."""
-        return all(item in self._items for item in other)
-
-    def union(self, *others: Iterable[T]) -> set[T]:
-        """See ``set``."""
-        return set(self._items).union(*others)
-
-    def intersection(self, *others: Iterable[T]) -> set[T]:
-        """See ``set``."""
-        return set(self._items).intersection(*others)
-
-    def difference(self, *others: Iterable[T]) -> set[T]:
-        """See ``set``."""
-        return set(self._items).difference(*others)
-
-    def copy(self) -> set[T]:
-        """A plain set with the same elements."""
-        return set(self._items)
-
-    __copy__ = copy
-
-    def plain(self) -> set[T]:
-        """The same elements in a plain set."""
-        return set(self._items)
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        return set, (list(self._items),)
-
-
 CONTAINERS: Final = (TrackedDict, TrackedList, TrackedSet)
 
 
@@ -362,7 +224,7 @@ def tracked(value: Any, journal: Journal) -> Any:
         TypeError: if it could change without the journal's knowing.
     """
     kind = type(value)
-    if kind in _SCALARS:
+    if kind in SCALARS:
         return value
     if kind is dict:
         return TrackedDict(journal, value)
@@ -375,8 +237,7 @@ def tracked(value: Any, journal: Journal) -> Any:
     if isinstance(value, CONTAINERS):
         # Held twice within one state it stays one.  One of another state notes its changes elsewhere: a copy of it.
         return value if value.journal is journal else tracked(value.plain(), journal)
-    _refuse_what_may_change(value)
-    return value
+    return immutable(value)
 
 
 def plain(value: Any) -> Any:
@@ -386,49 +247,3 @@ def plain(value: Any) -> Any:
     if type(value) is tuple:
         return tuple(plain(item) for item in value)
     return value
-
-
-def _key(key: K) -> K:
-    """``key``, seen to be immutable: being hashable says little, since any object is unless it says otherwise."""
-    if type(key) not in _SCALARS:
-        _refuse_what_may_change(key)
-    return key
-
-
-def _refuse_what_may_change(value: object) -> None:
-    kind = type(value)
-    if kind in _SCALARS or isinstance(value, Enum) or kind.__module__ in _IMMUTABLE_MODULES:
-        return
-    if isinstance(value, tuple | frozenset):
-        for item in cast(Iterable[object], value):
-            _refuse_what_may_change(item)
-        return
-    for name in _fields(kind):
-        try:
-            _refuse_what_may_change(getattr(value, name))
-        except TypeError as error:
-            raise TypeError(f"in the field {name} of {kind.__name__}: {error}") from None
-
-
-_fields_by_kind: dict[type, tuple[str, ...]] = {}
-
-
-def _fields(kind: type) -> tuple[str, ...]:
-    """The fields of a type of immutable records."""
-    fields = _fields_by_kind.get(kind)
-    if fields is None:
-        fields = _fields_by_kind[kind] = _fields_of(kind)
-    return fields
-
-
-def _fields_of(kind: type) -> tuple[str, ...]:
-    if issubclass(kind, msgspec.Struct) and kind.__struct_config__.frozen:
-        return kind.__struct_fields__
-    if dataclasses.is_dataclass(kind) and cast(Any, kind).__dataclass_params__.frozen:
-        return tuple(field.name for field in dataclasses.fields(kind))
-    if kind in (dict, list, set) or issubclass(kind, CONTAINERS):
-        raise TypeError(f"a {kind.__name__} could change unnoticed here: use a tuple or a frozenset")
-    raise TypeError(
-        f"a state cannot hold a {kind.__name__}: it holds numbers, text, bytes, None, enums, dates, tuples, dict, "
-        "list, set, and frozen dataclasses or structs of these"
-    )

@@ -1,0 +1,273 @@
+"""Replicated objects: a user's ``StateMachine`` behind the bytes that members agree on.
+
+Knows: how calls and their replies are spelled, and what a failed call leaves behind: nothing.
+Does not know: who calls, and whether the call was decided once or twice.
+
+A call is a MessagePack array of the method's name, its version, its fingerprint, and a map of its
+arguments by name.  A reply is an array of one for a result, and of three for a refusal: the
+refusal's class by module and name, its arguments, and its text for those who do not have the class.
+"""
+
+from collections.abc import Callable
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, cast
+
+import msgspec
+from msgspec import Raw, Struct, msgpack
+
+from paxon.errors import BadRequest, ContractError, InvariantViolation, LedgerTooNew, Rejected
+from paxon.rsm.contract import MARK, Context, Mark, Method, StateMachine, journal_of, methods_of
+from paxon.rsm.machine import Context as Decided
+from paxon.rsm.tracked import plain
+
+M = TypeVar("M", bound=StateMachine)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Call(Struct, frozen=True, array_like=True):
+    """One call in bytes."""
+
+    name: str
+    version: int
+    fingerprint: bytes
+    arguments: Raw
+
+
+class Returned(Struct, frozen=True, array_like=True, tag=1):
+    """The method returned ``result``."""
+
+    result: Raw
+
+
+class Refused(Struct, frozen=True, array_like=True, tag=2):
+    """The method raised a ``Rejected``: the class ``kind``, made of ``arguments``; ``text`` is what it says."""
+
+    kind: str
+    arguments: tuple[Any, ...]
+    text: str
+
+
+_encode: Final = msgpack.Encoder().encode
+_decode_call: Final = msgpack.Decoder(Call).decode
+_decode_reply: Final = msgpack.Decoder(Returned | Refused).decode
+
+
+class Signature:
+    """The calls that a class of state machines understands, in bytes."""
+
+    def __init__(self, kind: type[StateMachine]) -> None:
+        """
+        Raises:
+            ContractError: if ``kind`` cannot be replicated as it is written.
+        """
+        self.kind = kind
+        self._methods = methods_of(kind)
+
+    def method(self, function: Callable[..., Any], is_command: bool) -> Method:
+        """The marked method that ``function`` is.
+
+        Raises:
+            ContractError: if it is none of this class, or of the other kind.
+        """
+        mark = getattr(function, MARK, None)
+        if isinstance(mark, Mark):
+            method = self._methods.get((mark.is_command, mark.name, mark.version))
+            if method is not None and method.function is function:
+                if mark.is_command is is_command:
+                    return method
+                remedy = "read it, and do not submit it" if is_command else "submit it: it changes the state"
+                raise ContractError(f"{self.kind.__name__}.{function.__name__} is a {method}: {remedy}")
+        raise ContractError(
+            f"{getattr(function, '__qualname__', function)!r} is no marked method of {self.kind.__name__}"
+        )
+
+    def encode_call(self, method: Method, *arguments: Any, **named: Any) -> bytes:
+        """A call of ``method`` in bytes.
+
+        Raises:
+            TypeError: if the arguments do not fit the method, or are not of their types.
+        """
+        record = method.arguments(*(plain(argument) for argument in arguments), **named)
+        body = _encode(record)
+        try:
+            # Whoever is wrong learns it here, and not when every member has refused the call.
+            msgpack.decode(body, type=method.arguments)
+        except msgspec.ValidationError as error:
+            raise TypeError(f"{method}: {error}") from error
+        return _encode(Call(method.name, method.version, method.fingerprint, Raw(body)))
+
+    def decode_reply(self, method: Method, reply: bytes) -> Any:
+        """The result that ``reply`` carries.
+
+        Raises:
+            Rejected: if the method refused: of the class that it raised, where that class is known here.
+        """
+        decoded = _decode_reply(reply)
+        if isinstance(decoded, Returned):
+            return msgpack.decode(decoded.result, type=method.result)
+        raise _refusal(decoded)
+
+    def find(self, call: Call, is_command: bool) -> Method | None:
+        """The method that is called, if this code has exactly that one."""
+        method = self._methods.get((is_command, call.name, call.version))
+        return method if method is not None and method.fingerprint == call.fingerprint else None
+
+
+class ReplicatedObject(Generic[M]):
+    """Satisfies ``rsm.machine.StateMachine`` for a state machine of a user's class.
+
+    Invariant: between two calls nothing is noted in the state's journal.
+    """
+
+    def __init__(self, machine: M) -> None:
+        """
+        Raises:
+            ContractError: if the class of ``machine`` cannot be replicated as it is written.
+        """
+        self.machine = machine
+        self.signature = Signature(type(machine))
+        self.failures = 0
+        """How many commands raised what was no ``Rejected``: bugs in the state machine, or in its callers."""
+        self._journal = journal_of(machine)
+        self._journal.forget()
+        self._slot = 0
+        self._number = 0
+
+    def check(self, command: bytes) -> None:
+        """See that a command is one that this code can carry out, before anybody decides on it.
+
+        Raises:
+            BadRequest: if it is not.
+        """
+        method = self.signature.find(_call(command), is_command=True)
+        if method is None:
+            raise BadRequest(f"{_told(command)} is no command of {self.signature.kind.__name__} here")
+        _arguments(method, _call(command))
+
+    def apply(self, command: bytes, context: Decided) -> bytes:
+        """Call the method that ``command`` names; the result is an encoded reply.
+
+        Raises:
+            LedgerTooNew: if this code does not have that very method: going on would part the members.
+            BadRequest: if the call makes no sense to anybody.
+            Exception: whatever the method raises that is no ``Rejected``; the state is then as before.
+        """
+        self._number = self._number + 1 if context.slot == self._slot else 0
+        self._slot = context.slot
+        call = _call(command)
+        method = self.signature.find(call, is_command=True)
+        if method is None:
+            raise LedgerTooNew(
+                f"slot {context.slot} calls {_told(command)}, which {self.signature.kind.__name__} does not have here: "
+                "start the release of your program that has it"
+            )
+        arguments = _arguments(method, call)
+        journal = self._journal
+        try:
+            ours = Context(context.slot, context.now_ms, self._number)
+            reply = _encode(Returned(Raw(_encode_plain(method.function(self.machine, ours, **arguments)))))
+        except Rejected as refusal:
+            journal.take_back()
+            return _encode_refusal(refusal)
+        except (InvariantViolation, MemoryError):
+            raise  # This member's own affair, and its end: nothing of it is decided.
+        except Exception:
+            journal.take_back()
+            self.failures += 1
+            raise
+        journal.forget()
+        return reply
+
+    def query(self, question: bytes) -> bytes:
+        """Call the query that ``question`` names; whatever it changes is taken back.
+
+        Raises:
+            BadRequest: if this code does not have that query.
+            Exception: whatever the method raises that is no ``Rejected``.
+        """
+        call = _call(question)
+        method = self.signature.find(call, is_command=False)
+        if method is None:
+            raise BadRequest(f"{_told(question)} is no query of {self.signature.kind.__name__} here")
+        try:
+            return _encode(Returned(Raw(_encode_plain(method.function(self.machine, **_arguments(method, call))))))
+        except Rejected as refusal:
+            return _encode_refusal(refusal)
+        finally:
+            # A query that changed something would part this member from the others.
+            self._journal.take_back()
+
+
+def submission(
+    signature: Signature,
+    method: Callable[Concatenate[M, Context, P], R],
+    *arguments: P.args,
+    **named: P.kwargs,
+) -> tuple[bytes, Callable[[bytes], R]]:
+    """A command in bytes, and how to read its reply.
+
+    Raises:
+        ContractError: if ``method`` is no command of the class.
+        TypeError: if the arguments do not fit it.
+    """
+    found = signature.method(method, is_command=True)
+    return signature.encode_call(found, *arguments, **named), lambda reply: cast(
+        R, signature.decode_reply(found, reply)
+    )
+
+
+def question(
+    signature: Signature, method: Callable[Concatenate[M, P], R], *arguments: P.args, **named: P.kwargs
+) -> tuple[bytes, Callable[[bytes], R]]:
+    """A query in bytes, and how to read its reply.
+
+    Raises:
+        ContractError: if ``method`` is no query of the class.
+        TypeError: if the arguments do not fit it.
+    """
+    found = signature.method(method, is_command=False)
+    return signature.encode_call(found, *arguments, **named), lambda reply: cast(
+        R, signature.decode_reply(found, reply)
+    )
+
+
+def _call(call: bytes) -> Call:
+    try:
+        return _decode_call(call)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise BadRequest(f"this is no call of a replicated object: {error}") from error
+
+
+def _told(call: bytes) -> str:
+    decoded = _call(call)
+    return f"{decoded.name} (version {decoded.version}, fingerprint {decoded.fingerprint.hex()})"
+
+
+def _arguments(method: Method, call: Call) -> dict[str, Any]:
+    try:
+        record = msgpack.decode(call.arguments, type=method.arguments)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise BadRequest(f"{method} does not take these arguments: {error}") from error
+    return {name: getattr(record, name) for name in method.arguments.__struct_fields__}
+
+
+def _encode_plain(result: Any) -> bytes:
+    return _encode(plain(result))
+
+
+def _encode_refusal(refusal: Rejected) -> bytes:
+    kind = type(refusal)
+    name = f"{kind.__module__}:{kind.__qualname__}"
+    arguments = tuple(plain(argument) for argument in refusal.args)
+    return _encode(Refused(name, arguments, str(refusal)))
+
+
+def _refusal(refused: Refused) -> Rejected:
+    for kind in _kinds_of(Rejected):
+        if f"{kind.__module__}:{kind.__qualname__}" == refused.kind:
+            return kind(*refused.arguments)
+    return Rejected(refused.text or refused.kind)
+
+
+def _kinds_of(kind: type[Rejected]) -> list[type[Rejected]]:
+    return [kind, *(grandchild for child in kind.__subclasses__() for grandchild in _kinds_of(child))]
