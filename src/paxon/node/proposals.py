@@ -15,7 +15,7 @@ from paxon.core.decree import Ballot, Decree, Slot
 from paxon.errors import DeadlineExceeded, NotLeader, Overloaded, RequestError, TooLarge, check
 from paxon.node.ports import Reply
 from paxon.node.settings import Limits
-from paxon.rsm.applier import Result
+from paxon.rsm.attempt import Result
 
 
 class Applied(Struct, frozen=True):

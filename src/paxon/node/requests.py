@@ -13,7 +13,7 @@ from paxon.node.ports import Clock, Reply
 from paxon.node.proposals import Applied, Batch, Pending, Proposals
 from paxon.node.readings import Readings
 from paxon.node.settings import Limits
-from paxon.rsm.applier import Result
+from paxon.rsm.attempt import Result
 
 NO_DEADLINE_MS = 1 << 62
 """A command that another member waits for: its origin keeps the deadline."""

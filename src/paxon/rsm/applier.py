@@ -5,14 +5,9 @@ never wedge on one).  Does not know: ballots, clients, or what a command says.
 """
 
 from paxon.core.decree import FIRST_SLOT, Decree, Slot
-from paxon.errors import ApplyFailed, InvariantViolation, LedgerTooNew, check
+from paxon.errors import InvariantViolation, check
+from paxon.rsm.attempt import Result, attempt, failure, not_bytes
 from paxon.rsm.machine import Context, StateMachine
-
-Result = bytes | ApplyFailed
-"""What applying one command gives: the machine's bytes, or the decided failure as a value, not raised.
-
-Success is bare bytes because a wrapper per command would cost more than the rest of the loop.
-"""
 
 
 class Applier:
@@ -41,27 +36,15 @@ class Applier:
         """Apply the commands of ``decree``; the results are in their order.  A no-op applies nothing.
 
         Raises:
-            InvariantViolation: if ``slot`` is not the next one, or the machine found itself broken.
-            LedgerTooNew: from the machine, if its code does not have the command: other members may.
-            MemoryError: from the machine.  Memory is this member's own affair and not decided
-                by the command: were it taken for a result, this member would part from the others.
+            InvariantViolation: if ``slot`` is not the next one.
+            Exception: see ``attempt``.
         """
         check(slot == self._applied_until, "slots are applied in order, each once")
         if decree.stamp_ms > self._now_ms:
             self._now_ms = decree.stamp_ms
         context = Context(slot, self._now_ms)
-        apply = self._machine.apply
-        results: list[Result] = []
-        for command in decree.commands:
-            try:
-                result: object = apply(command, context)
-            except (InvariantViolation, LedgerTooNew, MemoryError):
-                raise
-            except Exception as error:
-                results.append(_failure(error))
-            else:
-                # A wrong type would only surface far from here, on a wire that cannot carry it.
-                results.append(result if isinstance(result, bytes) else _not_bytes(result))
+        machine = self._machine
+        results = [attempt(machine, command, context) for command in decree.commands]
         self._applied_until = Slot(slot + 1)
         return results
 
@@ -76,17 +59,7 @@ class Applier:
         except (InvariantViolation, MemoryError):
             raise
         except Exception as error:
-            raise _failure(error) from error
+            raise failure(error) from error
         if not isinstance(answer, bytes):
-            raise _not_bytes(answer)
+            raise not_bytes(answer)
         return answer
-
-
-def _failure(error: Exception) -> ApplyFailed:
-    """``error`` as a value: its name and text only, for a traceback would keep the machine's frames alive."""
-    text = str(error)
-    return ApplyFailed(f"{type(error).__name__}: {text}" if text else type(error).__name__)
-
-
-def _not_bytes(result: object) -> ApplyFailed:
-    return ApplyFailed(f"the state machine returned {type(result).__name__} where bytes are due")

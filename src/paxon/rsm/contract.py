@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from paxon.errors import ContractError
-from paxon.rsm.dice import Dice
+from paxon.rsm.chance import Chance
 from paxon.rsm.journal import Journal
 from paxon.rsm.schema import describe, fingerprint
 from paxon.rsm.tracked import tracked
@@ -50,13 +50,13 @@ class Context:
         self.now_ms = now_ms
         """The decided time in milliseconds since the Unix epoch.  Never runs backwards.  The only clock there is."""
         self._number = number
-        self._random: Dice | None = None
+        self._random: Chance | None = None
 
     @property
-    def random(self) -> Dice:
+    def random(self) -> Chance:
         """Decided chance: of its own for every command."""
         if self._random is None:
-            self._random = Dice(b"%d %d" % (self.slot, self._number))
+            self._random = Chance(b"%d %d" % (self.slot, self._number))
         return self._random
 
 

@@ -17,7 +17,7 @@ _FRACTION_BITS = 53
 """What a float holds."""
 
 
-class Dice:
+class Chance:
     """Chance that follows from ``seed`` alone: the same draws in the same order give the same values everywhere.
 
     Good for lots, jitter and samples.  Not for secrets: whoever reads the log can repeat every draw.

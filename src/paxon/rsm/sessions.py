@@ -1,0 +1,271 @@
+"""Sessions: a command that is repeated until it is answered is applied once.
+
+Knows: sessions, the numbers of their commands, and the replies that may be asked for again.
+Does not know: what a command says, who submits it, or how often it was sent.
+
+Theory of operation.  Whoever submits a command and hears nothing cannot know whether it was
+decided; the log may hold it twice if it is sent again, and the log cannot tell.  So commands
+are numbered within a session, and the replicated state remembers of each session which number
+comes next and what the last ones were answered.  A number that was applied is answered from
+memory; one that is not the next is refused, so that commands of one session are applied in the
+order of their numbers, however they travelled.
+
+Everything here is part of the replicated state and follows from the log alone: time is decided
+time, and a session that nobody used for its ``ttl_ms`` of it ends on every member at the same
+command.  What ended leaves its number behind, so that a late repetition learns whether the
+command had been applied; only the reply is gone.
+"""
+
+from collections import OrderedDict
+from heapq import heappop, heappush
+from typing import Final, assert_never
+
+import msgspec
+from msgspec import Struct, msgpack
+
+from paxon.errors import ApplyFailed, BadRequest
+from paxon.rsm.attempt import Result, attempt
+from paxon.rsm.machine import Context, StateMachine
+
+REPLIES_MAX: Final = 1024
+"""How many commands of one session may be unconfirmed: their replies are kept in memory on every member."""
+
+ENDED_MAX: Final = 65_536
+"""How many ended sessions are remembered, some 6 MB: enough for the repetitions that are still on their way."""
+
+DUE_SPARE: Final = 64
+"""Entries of closed sessions that are not worth tidying up."""
+
+TTL_MS_MAX: Final = 24 * 60 * 60 * 1000
+"""The longest life of a session without a command: replies must not be kept for ever."""
+
+
+class Open(Struct, frozen=True, array_like=True, tag=1):
+    """Command: begin a session, or keep it alive.  Its opener drew ``session`` by lot, from 128 bits.
+
+    Opening again what is open is harmless, so this is safe to repeat.
+    """
+
+    session: bytes
+    ttl_ms: int
+
+
+class Perform(Struct, frozen=True, array_like=True, tag=2):
+    """Command: apply ``command`` as number ``sequence`` of ``session``.
+
+    ``confirmed`` is the first number whose reply the session may still ask for.
+    """
+
+    session: bytes
+    sequence: int
+    confirmed: int
+    command: bytes
+
+
+class Close(Struct, frozen=True, array_like=True, tag=3):
+    """Command: end a session."""
+
+    session: bytes
+
+
+class Plain(Struct, frozen=True, array_like=True, tag=4):
+    """Command: apply ``command`` without a session: once for every time it is decided."""
+
+    command: bytes
+
+
+class Done(Struct, frozen=True, array_like=True, tag=1):
+    """The command was applied, now or before, with this ``result``."""
+
+    result: bytes
+
+
+class Failed(Struct, frozen=True, array_like=True, tag=2):
+    """The state machine raised on the command, now or before; the state is as if it had not been."""
+
+    reason: str
+
+
+class Opened(Struct, frozen=True, array_like=True, tag=3):
+    """The session is open; its next command has the number ``sequence``."""
+
+    sequence: int
+
+
+class Ended(Struct, frozen=True, array_like=True, tag=4):
+    """There is no such session, and the command was not applied by this.
+
+    ``sequence`` is the number that would have been next when the session ended: lower ones had
+    been applied.  ``None`` if nobody remembers the session.
+    """
+
+    sequence: int | None
+
+
+class Early(Struct, frozen=True, array_like=True, tag=5):
+    """Not applied: number ``sequence`` of the session comes first."""
+
+    sequence: int
+
+
+class Confirmed(Struct, frozen=True, array_like=True, tag=6):
+    """The command was applied before, and the session said that it had the reply."""
+
+
+class Crowded(Struct, frozen=True, array_like=True, tag=7):
+    """Not applied: too many replies of the session are not confirmed."""
+
+
+Request = Open | Perform | Close | Plain
+Answer = Done | Failed | Opened | Ended | Early | Confirmed | Crowded
+
+_encode: Final = msgpack.Encoder().encode
+_decode: Final = msgpack.Decoder(Request).decode
+_answers: Final[msgpack.Decoder[Answer]] = msgpack.Decoder(Answer)
+
+
+def encode(request: Request) -> bytes:
+    """A request as a command of ``Sessions``."""
+    return _encode(request)
+
+
+def decode_answer(answer: bytes) -> Answer:
+    """What ``Sessions`` returned.
+
+    Raises:
+        msgspec.DecodeError: if it is no answer.
+    """
+    return _answers.decode(answer)
+
+
+class Session(Struct):
+    """One open session.
+
+    Invariants: ``confirmed <= sequence``; ``replies`` has exactly ``[confirmed, sequence)``.
+    """
+
+    ttl_ms: int
+    expires_ms: int
+    sequence: int = 0
+    """The number that the next command must have."""
+    confirmed: int = 0
+    replies: dict[int, bytes] = {}
+
+
+class Sessions:
+    """A state machine around another one.  Satisfies ``rsm.machine.StateMachine``.
+
+    Invariants: no open session's ``expires_ms`` is at or before the decided time; ``_ended``
+    holds no open session.
+    """
+
+    def __init__(self, machine: StateMachine) -> None:
+        self._machine = machine
+        self._open: dict[bytes, Session] = {}
+        self._ended: OrderedDict[bytes, int] = OrderedDict()
+        self._due: list[tuple[int, bytes]] = []
+        """A heap of times at which sessions might end.  One that was used since then has a later entry too."""
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def next_end_ms(self) -> int | None:
+        """The decided time at which a session may end if nobody uses it; ``None`` if none is open."""
+        return self._due[0][0] if self._due else None
+
+    def apply(self, command: bytes, context: Context) -> bytes:
+        """Carry out one encoded ``Request``; the result is an encoded ``Answer``.
+
+        Raises:
+            BadRequest: if it makes no sense.
+            Exception: see ``attempt``.
+        """
+        try:
+            request = _decode(command)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise BadRequest(f"this is no command for sessions: {error}") from error
+        self._end_what_is_due(context.now_ms)
+        match request:
+            case Perform():
+                return self._perform(request, context)
+            case Plain(command=command):
+                return _answer(attempt(self._machine, command, context))
+            case Open():
+                return self._begin(request, context.now_ms)
+            case Close():
+                return self._end(request.session)
+            case _:
+                assert_never(request)
+
+    def query(self, question: bytes) -> bytes:
+        """See ``StateMachine``: the inner machine's own."""
+        return self._machine.query(question)
+
+    def _begin(self, request: Open, now_ms: int) -> bytes:
+        if not 0 < request.ttl_ms <= TTL_MS_MAX:
+            raise BadRequest(f"a session lives for 1 to {TTL_MS_MAX} ms without a command, not for {request.ttl_ms}")
+        if request.session in self._ended:
+            # A repetition that was overtaken by the session's end must not bring it back to life with its numbers lost.
+            return _encode(Ended(self._ended[request.session]))
+        session = self._open.get(request.session)
+        if session is None:
+            session = self._open[request.session] = Session(request.ttl_ms, 0)
+        session.ttl_ms = request.ttl_ms
+        self._keep_alive(request.session, session, now_ms)
+        return _encode(Opened(session.sequence))
+
+    def _perform(self, request: Perform, context: Context) -> bytes:
+        session = self._open.get(request.session)
+        if session is None:
+            return _encode(Ended(self._ended.get(request.session)))
+        self._keep_alive(request.session, session, context.now_ms)
+        while session.confirmed < min(request.confirmed, session.sequence):
+            del session.replies[session.confirmed]
+            session.confirmed += 1
+        if request.sequence < session.sequence:
+            return session.replies.get(request.sequence) or _encode(Confirmed())
+        if request.sequence > session.sequence:
+            return _encode(Early(session.sequence))
+        if session.sequence - session.confirmed >= REPLIES_MAX:
+            return _encode(Crowded())
+        answer = _answer(attempt(self._machine, request.command, context))
+        session.replies[session.sequence] = answer
+        session.sequence += 1
+        return answer
+
+    def _end(self, name: bytes) -> bytes:
+        session = self._open.pop(name, None)
+        if session is not None:
+            self._remember(name, session)
+        return _encode(Ended(self._ended.get(name)))
+
+    def _keep_alive(self, name: bytes, session: Session, now_ms: int) -> None:
+        was_due_ms = session.expires_ms
+        session.expires_ms = now_ms + session.ttl_ms
+        if was_due_ms == 0 or session.expires_ms < was_due_ms:
+            # Otherwise its entry in the heap comes first and is then made anew: no entry per command.
+            heappush(self._due, (session.expires_ms, name))
+
+    def _end_what_is_due(self, now_ms: int) -> None:
+        while self._due and self._due[0][0] <= now_ms:
+            _, name = heappop(self._due)
+            session = self._open.get(name)
+            if session is None:
+                continue
+            if session.expires_ms > now_ms:
+                heappush(self._due, (session.expires_ms, name))
+            else:
+                del self._open[name]
+                self._remember(name, session)
+
+    def _remember(self, name: bytes, session: Session) -> None:
+        self._ended[name] = session.sequence
+        if len(self._ended) > ENDED_MAX:
+            self._ended.popitem(last=False)
+        if len(self._due) > 2 * len(self._open) + DUE_SPARE:
+            # Closed sessions leave their entries behind: a long ttl must not let them pile up.
+            self._due = sorted((session.expires_ms, name) for name, session in self._open.items())
+
+
+def _answer(result: Result) -> bytes:
+    return _encode(Failed(str(result)) if isinstance(result, ApplyFailed) else Done(result))
