@@ -1,47 +1,39 @@
 """Plays: scenarios as text that somebody who has only read the paper can follow.
 
-A play is a list of stage directions.  What happened in answer to each is written below it, on
-lines that begin with ``>``; running a play produces the same text with those lines made anew,
-so a test compares the two, and a new play is written by leaving them out.
+A play is a list of stage directions, one a line, for the members of a simulated parliament.  What
+happened in answer to each is written below it, on lines that begin with ``>``; running a play
+makes those lines anew, so a test compares the two.  The language is described in docs/plays.md;
+``Stage`` has one method for each of its words.
 
-    members 3                 the cast; ``members 3 flexible 3 1`` for other quorums
-    elect 1                   letters go to and fro until member 1 presides (``among 1 2`` if only there)
-    stand 1                   member 1 starts a ballot
-    submit 1                  member 1 is given a command; commands are called c1, c2, ...
-    read 1                    member 1 is asked for a linearizable read
-    deliver Voted 2->1 slot 3 the letters of that kind, on that way, for that slot arrive (each may be left out)
-    drop 1->3                 they are lost
-    sync 2                    what member 2 wrote becomes durable
-    crash 3                   the power goes at member 3 (``crash 3 process``: only the process dies)
-    restart 3
-    wait 200                  milliseconds pass
-    settle                    everything is delivered and synced until one presides and all agree (``among 1 2``)
-
-Told are: new letters, what a member promised, voted for and knows to have passed, who presides,
-and how requests ended.  Roll calls and their answers are told only if a line says ``roll``.
-The oracle watches: a play that breaks a rule ends with the rule.
+Knows: stage directions, and what is worth telling after each.  Does not know: how anything is
+said, which is in ``telling``, or how anything is done, which is in ``script``.
 """
 
 import re
 from collections.abc import Callable, Iterable
+from typing import get_args
 
-from paxon.core.decree import NOOP, Ballot, Decree, NodeId
-from paxon.core.messages import BeginBallot, LastVote, NextBallot, Presence, Present, Success, Superseded, Voted
-from paxon.core.roster import Flexible, QuorumSystem
-from paxon.core.slip import Polling, Trying
-from paxon.errors import ConfigurationError, InvariantViolation
-from paxon.node.letters import PeerMessage
+from paxon.core.decree import NodeId
+from paxon.core.messages import Message, Presence, Present
+from paxon.core.roster import Flexible, Majority, QuorumSystem, Weighted
+from paxon.errors import ConfigurationError, InvariantViolation, check
+from paxon.node.letters import HostMessage
 from paxon.sim.network import Parcel
 from paxon.sim.script import Script
+from paxon.sim.telling import Teller
 from paxon.sim.workload import Request
 
 TOLD = "> "
 
-KINDS = {
-    kind.__name__: kind for kind in (BeginBallot, LastVote, NextBallot, Presence, Present, Success, Superseded, Voted)
-}
+BROKEN = f"{TOLD}broken: "
+"""How the last line of a play begins in which a rule was broken or something expected is not so."""
+
+KINDS: dict[str, type] = {kind.__name__: kind for kind in (*get_args(Message), *get_args(HostMessage))}
 
 WAY = re.compile(r"(\d+)->(\d+)")
+
+LARGE_BYTES = 200_000
+"""A large command: of two, only one fits what a ``LastVote`` carries of passed decrees (core.voter)."""
 
 
 def run_play(text: str) -> str:
@@ -65,7 +57,7 @@ def run_play(text: str) -> str:
             else:
                 lines += [TOLD + told for told in stage.direct(words)]
         except InvariantViolation as broken:
-            lines.append(f"{TOLD}broken: {broken}")
+            lines.append(f"{BROKEN}{broken}")
             break
         except (ValueError, IndexError, KeyError) as error:
             raise ConfigurationError(f"line {number}: {line!r} is no stage direction ({error})") from error
@@ -73,58 +65,84 @@ def run_play(text: str) -> str:
 
 
 class Stage:
-    """The members of a play and what was last seen of them."""
+    """The members of a play and what was last seen of them.
+
+    A word of the language is the name of a method here, after ``_do_``.
+    """
 
     def __init__(self, words: list[str]) -> None:
         if words[0] != "members":
             raise ValueError("a play begins with its members")
         size = int(words[1])
-        quorums: QuorumSystem | None = None
-        if words[2:3] == ["flexible"]:
-            everyone = tuple(NodeId(member) for member in range(1, size + 1))
-            quorums = Flexible(everyone, int(words[3]), int(words[4]))
-        self._script = Script(size, quorums)
-        self._size = size
-        self._requests: list[tuple[str, Request]] = []
+        self._everyone = tuple(NodeId(member) for member in range(1, size + 1))
+        quorums, words = _quorums_of(self._everyone, words[2:])
+        depth = 16
+        if words:
+            _expect_word(words[0], "pipeline")
+            depth = int(words[1])
+        self._script = Script(size, quorums, depth)
+        self._teller = Teller(self._script)
         self._ended: set[str] = set()
         self._tells_roll = False
-        self._seen = {member: self._look(member) for member in self._everyone}
+        self._seen = {member: self._teller.member(member) for member in self._everyone}
         self._mail: list[Parcel] = []
+
+    @classmethod
+    def words(cls) -> list[str]:
+        """Every word that a stage direction may begin with."""
+        return ["members", *sorted(name.removeprefix("_do_") for name in vars(cls) if name.startswith("_do_"))]
 
     def direct(self, words: list[str]) -> list[str]:
         """Follow one stage direction; returns what happened."""
         verb, *rest = words
-        if verb == "roll":
-            self._tells_roll = True
-            return []
-        direction: Callable[[list[str]], None] = getattr(self, f"_do_{verb}", self._do_nothing)
-        if direction == self._do_nothing:
+        direction: Callable[[list[str]], None] | None = getattr(self, f"_do_{verb}", None)
+        if direction is None:
             raise ValueError(f"nobody can {verb}")
         direction(rest)
         return [*self._changes(), *self._letters(), *self._endings()]
 
-    # --- stage directions ---
+    # --- ballots and requests ---
 
     def _do_elect(self, words: list[str]) -> None:
-        self._script.elect(int(words[0]), _among(words[1:]))
+        round_, words = _round_of(words)
+        self._script.elect(int(words[0]), _among(words[1:]), round_)
 
     def _do_stand(self, words: list[str]) -> None:
-        self._script.stand(int(words[0]))
+        round_, words = _round_of(words)
+        self._script.stand(int(words[0]), round_)
 
     def _do_submit(self, words: list[str]) -> None:
-        self._ask(lambda member: self._script.submit(member), int(words[0]), f"c{self._count('c') + 1}")
+        padding = LARGE_BYTES if "large" in words else 0
+        self._ask(lambda member: self._script.submit(member, padding_bytes=padding), int(words[0]), "c")
 
     def _do_read(self, words: list[str]) -> None:
-        self._ask(lambda member: self._script.read(member), int(words[0]), f"r{self._count('r') + 1}")
+        self._ask(self._script.read, int(words[0]), "r")
+
+    # --- letters ---
 
     def _do_deliver(self, words: list[str]) -> None:
-        self._script.deliver(*_letters_of(words))
+        _require_any(self._script.deliver(*_letters_of(words)), words)
 
     def _do_drop(self, words: list[str]) -> None:
-        self._script.drop(*_letters_of(words))
+        _require_any(self._script.drop(*_letters_of(words)), words)
+
+    def _do_double(self, words: list[str]) -> None:
+        _require_any(self._script.double(*_letters_of(words)), words)
+
+    def _do_hold(self, words: list[str]) -> None:
+        _require_any(self._script.hold(*_letters_of(words)), words)
+
+    def _do_free(self, words: list[str]) -> None:
+        _require_any(self._script.free(*_letters_of(words)), words)
+
+    # --- disks, processes, clocks ---
 
     def _do_sync(self, words: list[str]) -> None:
         self._script.sync(*map(int, words))
+
+    def _do_fail(self, words: list[str]) -> None:
+        _expect_word(words[0], "sync")
+        self._script.world.fail_sync(NodeId(int(words[1])))
 
     def _do_crash(self, words: list[str]) -> None:
         self._script.crash(int(words[0]), power_cut="process" not in words)
@@ -133,54 +151,55 @@ class Stage:
         self._script.restart(int(words[0]))
         self._script.now()
 
+    def _do_pause(self, words: list[str]) -> None:
+        self._script.world.pause(NodeId(int(words[0])), int(words[1]))
+
+    def _do_clock(self, words: list[str]) -> None:
+        self._script.world.step_wall_clock(NodeId(int(words[0])), int(words[1]))
+
     def _do_wait(self, words: list[str]) -> None:
         self._script.wait(int(words[0]))
 
     def _do_settle(self, words: list[str]) -> None:
         self._script.settle(among=_among(words))
 
-    def _do_nothing(self, words: list[str]) -> None:
-        pass
+    # --- telling ---
 
-    def _ask(self, ask: Callable[[int], Request], member: int, name: str) -> None:
-        self._requests.append((name, ask(member)))
-
-    # --- what is told ---
-
-    @property
-    def _everyone(self) -> range:
-        return range(1, self._size + 1)
-
-    def _count(self, letter: str) -> int:
-        return sum(name.startswith(letter) for name, _ in self._requests)
-
-    def _look(self, member: int) -> dict[str, str]:
-        """Everything about one member that a play may tell, each under a name."""
-        if self._script.world.members[NodeId(member)].host is None:
-            return {"state": "is down"}
-        legislator = self._script.legislator(member)
-        ledger = legislator.ledger
-        match legislator.slip:
-            case Polling(ballot=ballot):
-                state = f"presides in {_ballot(ballot)}"
-            case Trying(ballot=ballot):
-                state = f"tries {_ballot(ballot)}"
+    def _do_tell(self, words: list[str]) -> None:
+        match words:
+            case ["roll"]:
+                self._tells_roll = True
+            case ["stamps"]:
+                self._teller.tells_stamps = True
+                # What was told without stamps is not news with them.
+                self._seen = {member: self._teller.member(member) for member in self._everyone}
             case _:
-                state = "conducts no ballot"
-        told = {"state": state}
-        if ledger.next_ballot.round:
-            told["promise"] = f"promised {_ballot(ledger.next_ballot)}"
-        for slot, vote in sorted(ledger.votes.items()):
-            told[f"vote {slot}"] = (
-                f"votes for {self._decree(vote.decree)} in slot {slot}, ballot {_ballot(vote.ballot)}"
-            )
-        for slot, decree in sorted(ledger.outcomes.items()):
-            told[f"passed {slot}"] = f"knows that {self._decree(decree)} passed in slot {slot}"
-        return told
+                raise ValueError("only the roll and stamps are told on demand")
+
+    def _do_expect(self, words: list[str]) -> None:
+        is_negated = words[0] == "not"
+        said = " ".join(words[1:] if is_negated else words)
+        is_so = any(re.match(rf"{re.escape(said)}(?![\w.+])", told) for told in self._everything())
+        check(is_so != is_negated, f"the play expects {'that it is not so: ' if is_negated else ''}{said}")
+
+    def _everything(self) -> Iterable[str]:
+        """Whatever could be told at this moment, news or not."""
+        for member in self._everyone:
+            for told in self._teller.member(member).values():
+                yield f"{member} {told}"
+        yield from map(self._letter, self._script.mailbox)
+        for name, request in self._teller.requests:
+            if request.done():
+                yield self._teller.ending(name, request)
+
+    def _ask(self, ask: Callable[[int], Request], member: int, letter: str) -> None:
+        requests = self._teller.requests
+        number = 1 + sum(name.startswith(letter) for name, _ in requests)
+        requests.append((f"{letter}{number}", ask(member)))
 
     def _changes(self) -> Iterable[str]:
         for member in self._everyone:
-            before, now = self._seen[member], self._look(member)
+            before, now = self._seen[member], self._teller.member(member)
             self._seen[member] = now
             for name, told in now.items():
                 if before.get(name) != told:
@@ -192,54 +211,53 @@ class Stage:
         for parcel in self._mail:
             is_roll = isinstance(parcel.message, Presence | Present)
             if id(parcel) not in before and (self._tells_roll or not is_roll):
-                yield f"{parcel.sender}->{parcel.to} {self._message(parcel.message)}"
+                yield self._letter(parcel)
+
+    def _letter(self, parcel: Parcel) -> str:
+        return f"{parcel.sender}->{parcel.to} {self._teller.message(parcel.message)}"
 
     def _endings(self) -> Iterable[str]:
-        for name, request in self._requests:
+        for name, request in self._teller.requests:
             if request.done() and name not in self._ended:
                 self._ended.add(name)
-                yield f"{name} ends: {request.ending}"
-
-    def _message(self, message: PeerMessage) -> str:
-        match message:
-            case NextBallot(ballot=ballot, passed_until=until):
-                return f"NextBallot {_ballot(ballot)}, knows all below {until}"
-            case LastVote(ballot=ballot, passed_until=until, votes=votes, outcomes=outcomes):
-                told = [
-                    f"voted for {self._decree(vote.decree)} in slot {vote.slot}, ballot {_ballot(vote.ballot)}"
-                    for vote in votes
-                ]
-                told += [f"{self._decree(outcome.decree)} passed in slot {outcome.slot}" for outcome in outcomes]
-                return "; ".join([f"LastVote {_ballot(ballot)}, knows all below {until}", *told])
-            case BeginBallot(ballot=ballot, slot=slot, decree=decree):
-                return f"BeginBallot {_ballot(ballot)} slot {slot}: {self._decree(decree)}"
-            case Voted(ballot=ballot, slot=slot):
-                return f"Voted {_ballot(ballot)} slot {slot}"
-            case Success(passed_until=until, outcomes=outcomes):
-                told = [f"{self._decree(outcome.decree)} passed in slot {outcome.slot}" for outcome in outcomes]
-                return "; ".join([f"Success, all below {until} passed", *told])
-            case Superseded(ballot=ballot, by=by):
-                return f"Superseded {_ballot(ballot)} by {_ballot(by)}"
-            case _:
-                return type(message).__name__
-
-    def _decree(self, decree: Decree) -> str:
-        if decree == NOOP:
-            return "a no-op"
-        names = {request.command: name for name, request in self._requests}
-        # A command that was just given is not on the list yet; the script numbers them as we do.
-        return "+".join(names.get(command, f"c{command.split()[1].decode()[1:]}") for command in decree.commands)
+                yield self._teller.ending(name, request)
 
 
-def _ballot(ballot: Ballot) -> str:
-    return f"{ballot.round}.{ballot.owner}"
+def _quorums_of(everyone: tuple[NodeId, ...], words: list[str]) -> tuple[QuorumSystem, list[str]]:
+    """The quorum system that the words name, and the words after it."""
+    match words:
+        case ["flexible", promises, votes, *rest]:
+            return Flexible(everyone, int(promises), int(votes)), rest
+        case ["weights", *rest]:
+            weights = [int(word) for word in rest[: len(everyone)]]
+            return Weighted(dict(zip(everyone, weights, strict=True))), rest[len(everyone) :]
+        case _:
+            return Majority(everyone), words
+
+
+def _expect_word(word: str, wanted: str) -> None:
+    if word != wanted:
+        raise ValueError(f"{wanted} is meant, not {word}")
+
+
+def _require_any(letters: int, words: list[str]) -> None:
+    """A play that names letters means letters that are there."""
+    check(letters > 0 or not words, f"the play expects a letter: {' '.join(words)}")
+
+
+def _round_of(words: list[str]) -> tuple[int | None, list[str]]:
+    """The round of ``2 in 6.2``, if one is named, and the words without it."""
+    if words[1:2] != ["in"]:
+        return None, words
+    round_, owner = words[2].split(".")
+    _expect_word(owner, words[0])
+    return int(round_), [words[0], *words[3:]]
 
 
 def _among(words: list[str]) -> list[int] | None:
     if not words:
         return None
-    if words[0] != "among":
-        raise ValueError("write among and the members")
+    _expect_word(words[0], "among")
     return [int(word) for word in words[1:]]
 
 

@@ -6,7 +6,10 @@ script that breaks a rule raises ``InvariantViolation`` at the step that breaks 
 
 from collections.abc import Callable, Iterable
 
+from msgspec import structs
+
 from paxon.core.decree import Ballot, NodeId, Slot
+from paxon.core.invariants import named
 from paxon.core.legislator import Legislator
 from paxon.core.messages import HandOver
 from paxon.core.roster import Majority, QuorumSystem
@@ -15,7 +18,7 @@ from paxon.errors import check
 from paxon.node.host import Host
 from paxon.node.letters import PeerMessage
 from paxon.sim.network import Envelope, Parcel
-from paxon.sim.plan import Plan
+from paxon.sim.plan import MachineFaults, Plan
 from paxon.sim.workload import Request
 from paxon.sim.world import World
 
@@ -30,15 +33,19 @@ class Script:
     """The world, and the hands.
 
     Letters wait in ``mailbox`` in the order they were sent; syncs wait for ``sync``; timers fire
-    while ``wait`` lets time pass.
+    while ``wait`` lets time pass.  Clocks agree unless somebody sets one.
     """
 
-    def __init__(self, members: int = 3, quorums: QuorumSystem | None = None) -> None:
+    def __init__(self, members: int = 3, quorums: QuorumSystem | None = None, pipeline_depth: int = 16) -> None:
         everyone = tuple(NodeId(number) for number in range(1, members + 1))
-        self.world = World(0, Plan("script", quorums or Majority(everyone)))
+        machines = MachineFaults(drift_ppm=0, skew_ms=0)
+        plan = Plan("script", quorums or Majority(everyone), machines=machines, pipeline_depth=pipeline_depth)
+        self.world = World(0, plan)
         self.world.by_hand = True
         self.mailbox: list[Parcel] = []
         self.world.network.mailbox = self.mailbox
+        self.held: list[Parcel] = []
+        """Letters put aside: whatever moves all letters does not move these."""
         self._commands = 0
         for number in self.world.plan.members:
             self.world.boot(number)
@@ -70,14 +77,15 @@ class Script:
 
     # --- moving ---
 
-    def submit(self, member: int, word: str = "put") -> Request:
-        """Give a member a command that is unlike any other."""
+    def submit(self, member: int, word: str = "put", padding_bytes: int = 0) -> Request:
+        """Give a member a command that is unlike any other, ``padding_bytes`` longer than it need be."""
         self._commands += 1
-        command = f"{word} s{self._commands} r1".encode()
+        command = f"{word} s{self._commands} r1 ".encode() + b"." * padding_bytes
         self.world.oracle.submitted(command)
         request = Request(self.world.workload, NodeId(member), command, self._no_retry)
         self.world.workload.outstanding[request] = None
-        self.world.submit(NodeId(member), command, request, TIMEOUT_MS)
+        is_taken = self.world.submit(NodeId(member), command, request, TIMEOUT_MS)
+        check(is_taken, f"member {member} runs and is awake when it is given a command")
         self.now()
         return request
 
@@ -85,7 +93,8 @@ class Script:
         """Ask a member for a linearizable read."""
         request = Request(self.world.workload, NodeId(member), None, self._no_retry)
         self.world.workload.outstanding[request] = None
-        self.world.read(NodeId(member), request, TIMEOUT_MS)
+        is_taken = self.world.read(NodeId(member), request, TIMEOUT_MS)
+        check(is_taken, f"member {member} runs and is awake when it is asked for a read")
         self.now()
         return request
 
@@ -101,14 +110,7 @@ class Script:
         self, kind: type | None = None, sender: int | None = None, to: int | None = None, slot: int | None = None
     ) -> list[Parcel]:
         """The letters in the mailbox that fit."""
-        return [
-            parcel
-            for parcel in self.mailbox
-            if (kind is None or isinstance(parcel.message, kind))
-            and sender in (None, parcel.sender)
-            and to in (None, parcel.to)
-            and slot in (None, getattr(parcel.message, "slot", None))
-        ]
+        return [parcel for parcel in self.mailbox if _fits(parcel, kind, sender, to, slot)]
 
     def deliver(
         self, kind: type | None = None, sender: int | None = None, to: int | None = None, slot: int | None = None
@@ -116,7 +118,7 @@ class Script:
         """Deliver the letters that fit and are waiting now; how many there were."""
         parcels = self.waiting(kind, sender, to, slot)
         for parcel in parcels:
-            self.mailbox.remove(parcel)
+            self._take_out(parcel)
             self.world.network.arrive(parcel)
             self.now()
         return len(parcels)
@@ -127,7 +129,34 @@ class Script:
         """Lose the letters that fit and are waiting now; how many there were."""
         parcels = self.waiting(kind, sender, to, slot)
         for parcel in parcels:
-            self.mailbox.remove(parcel)
+            self._take_out(parcel)
+        return len(parcels)
+
+    def double(
+        self, kind: type | None = None, sender: int | None = None, to: int | None = None, slot: int | None = None
+    ) -> int:
+        """Put a copy of each letter that fits into the mailbox; how many there were."""
+        parcels = self.waiting(kind, sender, to, slot)
+        self.mailbox.extend(structs.replace(parcel) for parcel in parcels)
+        return len(parcels)
+
+    def hold(
+        self, kind: type | None = None, sender: int | None = None, to: int | None = None, slot: int | None = None
+    ) -> int:
+        """Put the letters that fit aside, until they are set free; how many there were."""
+        parcels = self.waiting(kind, sender, to, slot)
+        for parcel in parcels:
+            self._take_out(parcel)
+        self.held += parcels
+        return len(parcels)
+
+    def free(
+        self, kind: type | None = None, sender: int | None = None, to: int | None = None, slot: int | None = None
+    ) -> int:
+        """Put the letters that fit and were put aside back into the mailbox; how many there were."""
+        parcels = [parcel for parcel in self.held if _fits(parcel, kind, sender, to, slot)]
+        self.held = [parcel for parcel in self.held if not any(parcel is freed for freed in parcels)]
+        self.mailbox += parcels
         return len(parcels)
 
     def inject(self, sender: int, to: int, message: PeerMessage) -> None:
@@ -169,7 +198,7 @@ class Script:
             moved = 0
             for parcel in list(self.mailbox):
                 if parcel.sender in inside and parcel.to in inside:
-                    self.mailbox.remove(parcel)
+                    self._take_out(parcel)
                     self.world.network.arrive(parcel)
                     self.now()
                     moved += 1
@@ -177,16 +206,23 @@ class Script:
             if not moved:
                 self.wait(1)
 
-    def stand(self, member: int) -> None:
-        """Have a member start a ballot of its own, as if a president had asked it to take over."""
-        ledger = self.legislator(member).ledger
-        other = next(number for number in self.world.plan.members if number != member)
-        self.inject(other, member, HandOver(Ballot(ledger.next_ballot.round + 1, other), ledger.passed_until))
+    def stand(self, member: int, round_: int | None = None) -> None:
+        """Have a member start a ballot of its own, as if a president had asked it to take over.
 
-    def elect(self, member: int, among: Iterable[int] | None = None) -> None:
+        Without ``round_``: in one that is above all it has promised.
+        """
+        legislator = self.legislator(member)
+        ledger = legislator.ledger
+        check(legislator.slip is None, f"member {member} conducts no ballot when it is told to stand")
+        other = max(number for number in self.world.plan.members if number != member)
+        asking = Ballot(ledger.next_ballot.round + 1 if round_ is None else round_ - 1, other)
+        self.inject(other, member, HandOver(asking, ledger.passed_until))
+        check(legislator.slip is not None, f"member {member} may follow {named(asking)}, and stands")
+
+    def elect(self, member: int, among: Iterable[int] | None = None, round_: int | None = None) -> None:
         """Make a member president by letters within ``among``."""
         legislator = self.legislator(member)
-        self.stand(member)
+        self.stand(member, round_)
         self.settle(lambda: isinstance(legislator.slip, Polling), among)
 
     def _is_settled(self, inside: set[int]) -> bool:
@@ -196,6 +232,20 @@ class Script:
         known = {self.legislator(number).ledger.passed_until for number in self.world.alive if number in inside}
         return len(known) == 1
 
+    def _take_out(self, parcel: Parcel) -> None:
+        # By identity: two copies of a letter are equal, and a play may mean the later one.
+        place = next(place for place, waiting in enumerate(self.mailbox) if waiting is parcel)
+        del self.mailbox[place]
+
     @staticmethod
     def _no_retry() -> None:
         """A script repeats nothing by itself."""
+
+
+def _fits(parcel: Parcel, kind: type | None, sender: int | None, to: int | None, slot: int | None) -> bool:
+    return (
+        (kind is None or isinstance(parcel.message, kind))
+        and sender in (None, parcel.sender)
+        and to in (None, parcel.to)
+        and slot in (None, getattr(parcel.message, "slot", None))
+    )

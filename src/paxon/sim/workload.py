@@ -49,10 +49,13 @@ class Request:
         self.is_over = False
         self.ending = ""
         """How it ended, in a word, once it is over."""
+        self.result: object = None
+        """What it got, if it ended well."""
 
     def set_result(self, result: object, /) -> None:
         """See ``Reply``."""
         self._finish("done")
+        self.result = result
         self._workload.succeeded(self, result)
 
     def set_exception(self, error: Exception, /) -> None:
