@@ -46,7 +46,7 @@ NOTICED: tuple[tuple[str, breaks.Break, str], ...] = (
     ("e6_nothing_is_below_every_ballot", breaks.null_vote_taken_for_a_vote, "I7: LastVote of 1 reports votes"),
     ("e7_passed_before_anybody_knows", breaks.reported_votes_ignored, "expects 3->2 BeginBallot 4.3 slot 1: c1"),
     ("e9_a_lower_ballot_than_promised_is_refused", breaks.vote_below_promise, "expects 3->1 Superseded 2.1 by 4.2"),
-    ("e9_a_lower_ballot_than_promised_is_refused", breaks.step_4_without_its_slash, "expects 3 votes"),
+    ("e9_a_lower_ballot_than_promised_is_refused", breaks.step_4_without_its_slash, "expects 3 votes for c2"),
     ("e10_votes_of_two_ballots_do_not_add_up", breaks.vote_of_another_ballot_counted, "I1: the outcome of slot 1"),
     ("e10_voters_are_counted_and_not_letters", breaks.letters_counted_for_voters, "I1: the outcome of slot 1"),
     ("e10_voters_are_counted_and_not_letters", breaks.short_vote_quorum, "I1: the outcome of slot 1"),
