@@ -147,3 +147,12 @@ def test_figure_2_of_the_paper() -> None:
     assert read_reply(machine.query(kv.get(b"name")), Found).version == 1
     assert read_reply(apply(machine, kv.put(b"name", b"new")), Written).version == 2
     assert read_reply(machine.query(kv.get(b"name")), Found).value == b"new"
+
+
+@pytest.mark.parametrize(("expected", "is_written"), [(b"old", True), (b"new", False), (b"", False), (None, False)])
+def test_a_compare_and_put_over_a_value_expects_just_that(expected: bytes | None, is_written: bool) -> None:
+    machine = NameServer()
+    apply(machine, kv.put(b"name", b"old"))
+    reply = read_reply(apply(machine, kv.compare_and_put(b"name", expected, b"new")), Compared)
+    assert reply == Compared(is_written, 2 if is_written else 1, b"old")
+    assert read_reply(machine.query(kv.get(b"name")), Found).value == (b"new" if is_written else b"old")

@@ -3,16 +3,17 @@
 The one exception is stated where it is tested: ``test_the_ambiguity_that_remains``.
 """
 
+import errno
 from collections.abc import Callable
 
 import pytest
 
 from paxon.core.ledger import PromisedBallot, Record
-from paxon.errors import ForeignIdentity, LedgerCorrupt, LedgerTooNew
+from paxon.errors import ForeignIdentity, LedgerCorrupt, LedgerSyncFailed, LedgerTooNew
 from paxon.storage.ledger_file import LedgerFile
 from paxon.storage.scan import Scan
 from paxon.storage.segment import encode_header, segment_name, segment_numbers
-from tests.storage.disk import MemoryDirectory
+from tests.storage.disk import FailNth, MemoryDirectory
 from tests.storage.scripts import SECOND, SEGMENT, STORAGE, flat, groups, opened, passed, vote, write
 
 PLAN = groups(slots=6)
@@ -87,6 +88,26 @@ class TestCut:
             _, replayed, _ = opened(disk)
             assert replayed == flat([*PLAN, LAST])[:survivors]
             stays_as_repaired(disk, replayed)
+
+    def test_what_a_crash_left_behind_a_gap_never_follows_a_new_record(self) -> None:
+        """A crash lost the first of two records.  One as long takes its place, and another crash keeps just that."""
+        name = segment_name(1)
+        disk = MemoryDirectory()
+        ledger_file, _, _ = opened(disk)
+        write(ledger_file, [[PromisedBallot(SECOND)]])
+        ledger_file.append([vote(1, ballot=SECOND), vote(2, ballot=SECOND)])
+        disk.before = FailNth(2, errno.EIO)
+        with pytest.raises(LedgerSyncFailed):
+            ledger_file.sync()
+        whole = disk.restart().copy()
+        start, end = next((offset, end) for line, offset, end in frames(whole) if line == 2)
+        torn = whole.copy()
+        torn.flip(name, start, 0)
+        assert opened(torn)[1] == [PromisedBallot(SECOND)]
+        after = torn.crash()
+        data = after.read(name)
+        after.put(name, data[:start] + whole.read(name)[start:end] + data[end:])
+        assert opened(after)[1] == [PromisedBallot(SECOND), vote(1, ballot=SECOND)]
 
     def test_at_every_byte_of_an_earlier_segment(self) -> None:
         whole = several()
