@@ -14,7 +14,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-failover bench-catch-up bench-soak model tla constraints clean
+.PHONY: help run test mutants lint bench bench-failover bench-catch-up bench-soak model tla constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ run: $(STAMP) ## start a cluster on this machine, in the foreground; Ctrl-C stop
 
 test: $(STAMP) ## run the tests; those marked slow are left out
 	@$(VENV)/bin/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+mutants: $(STAMP) ## break every rule of the catalogue, one at a time: which test notices?
+	@$(VENV)/bin/python -m tests.mutants
 
 lint: $(STAMP) ## check style, formatting and types
 	@$(VENV)/bin/ruff check .

@@ -8,6 +8,16 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite", action="store_true", help="write what plays tell now into their files")
+    parser.addoption("--mutant", metavar="NAME", help="break one rule of the shipped code; see docs/mutants.md")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    name = config.getoption("--mutant")
+    if name is not None:
+        # Imported here because the catalogue imports most of the code, which every other run does when it needs it.
+        from tests.mutants.session import break_for_the_run
+
+        break_for_the_run(config, name)
 
 
 @pytest.fixture(autouse=True)

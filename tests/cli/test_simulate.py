@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from paxon.cli.main import cli
-from paxon.core.ledger import Ledger
 from paxon.sim.plan import PROFILES
+from tests.mutants import core
 
 
 def simulate(*arguments: str) -> tuple[int, str]:
@@ -40,7 +40,7 @@ def test_every_profile_runs_with_a_given_number_of_members(profile: str) -> None
 
 
 def test_a_broken_rule_is_told_with_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Ledger, "passed_ahead", lambda self: ())
+    core.late_outcomes_not_reported.apply(monkeypatch)
     code, out = simulate("--seeds", "120", "--profile", "hasty", "--json")
     violations = json.loads(out)["violations"]
     assert code == 1

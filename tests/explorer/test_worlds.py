@@ -19,7 +19,7 @@ from paxon.sim.explore.search import search
 from paxon.sim.explore.seat import Ink, Seat, legislator_of, read_ink, slip_read
 from paxon.sim.explore.story import story
 from paxon.sim.explore.world import State, World
-from tests.explorer.broken import lowest_vote_wins
+from tests.mutants import core
 from tests.tidy.source import ROOT
 
 Sight = tuple[tuple[tuple[Ink, Ink], ...], frozenset[Cast]]
@@ -190,7 +190,7 @@ def test_the_command_prints_a_row_for_each_world(capsys: pytest.CaptureFixture[s
 def test_the_command_tells_the_story_of_a_broken_rule(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lowest_vote_wins(monkeypatch)
+    core.lowest_vote_wins.apply(monkeypatch)
     assert main(["--ballots", "3", "--verbose"]) == 1
     captured = capsys.readouterr()
     assert "BROKEN: B3" in captured.out

@@ -3,7 +3,6 @@
 import pytest
 
 from paxon.core.decree import NOOP, Ballot, Decree, Slot
-from paxon.core.effects import Letter
 from paxon.core.ledger import Vote
 from paxon.core.messages import (
     BeginBallot,
@@ -19,9 +18,9 @@ from paxon.core.messages import (
 from paxon.errors import DiskFull, InvariantViolation, LedgerSyncFailed, OutcomeUnknown, RequestError, Stopping
 from paxon.node import host as host_module
 from paxon.node.letters import AskReading, Forward, ReadingAt
-from paxon.node.outbox import Outbox
 from paxon.node.settings import Limits
 from paxon.node.status import Role
+from tests.mutants.host import outbox_holds_nothing
 from tests.node.stage import BROKEN, FULL, PATIENCE_MS, Answer, Seat, Stage, check_durable, m
 
 B = Ballot(1, m(2))
@@ -154,10 +153,7 @@ def test_two_other_votes_do_without_the_leaders_disk() -> None:
 
 
 def test_the_check_of_this_stage_notices_a_host_that_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offer_all(self: Outbox, letters: list[Letter]) -> list[Letter]:
-        return letters
-
-    monkeypatch.setattr(Outbox, "offer", offer_all)
+    outbox_holds_nothing.apply(monkeypatch)
     _, seat = alone()
     with pytest.raises(AssertionError, match="before it was durable"):
         seat.host.receive(m(2), begin(1))

@@ -3,34 +3,35 @@
 import pytest
 
 from paxon.sim.world import Violation, World
-from tests.sim import mutants
+from tests.mutants import core, host, presidency
+from tests.mutants.mutant import Mutant
 
-MUTANTS: dict[mutants.Break, str] = {
-    mutants.promise_sent_before_durable: "I7",
-    mutants.vote_sent_before_durable: "I5|I7",
-    mutants.outbox_holds_nothing: "I7",
-    mutants.promise_forgotten: "I7",
-    mutants.vote_below_promise: "I7",
-    mutants.ballot_number_not_kept: "I7|I2",
-    mutants.ballot_number_sent_before_durable: "I7|I2",
+MUTANTS: dict[Mutant, str] = {
+    core.promise_sent_before_durable: "I7",
+    core.vote_sent_before_durable: "I5|I7",
+    host.outbox_holds_nothing: "I7",
+    core.promise_forgotten: "I7",
+    core.vote_below_promise: "I7",
+    core.ballot_number_not_kept: "I7|I2",
+    core.ballot_number_sent_before_durable: "I7|I2",
     # With votes ignored nothing seems left to recover, so a president alone reads too early before it proposes.
-    mutants.reported_votes_ignored: "B3|Lemma|a read at member",
-    mutants.short_vote_quorum: "I1",
-    mutants.short_promise_quorum: "I5",
-    mutants.late_outcomes_not_reported: "I7",
-    mutants.votes_of_any_ballot_pass: "I1",
-    mutants.read_before_recovery: "a read at member",
-    mutants.forwards_begun_twice: "at most once",
-    mutants.stamps_from_the_clock_alone: "3.3.3",
+    core.reported_votes_ignored: "B3|Lemma|a read at member",
+    core.short_vote_quorum: "I1",
+    core.short_promise_quorum: "I5",
+    core.late_outcomes_not_reported: "I7",
+    core.votes_of_any_ballot_pass: "I1",
+    presidency.read_before_recovery: "a read at member",
+    host.forwards_begun_twice: "at most once",
+    core.stamps_from_the_clock_alone: "3.3.3",
 }
 
 SEEDS = (*range(18), *range(23, 600, 6))
 """Some of every plan, then the hasty plan, which has the most contention."""
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
-def test_a_broken_rule_is_noticed(mutant: mutants.Break, monkeypatch: pytest.MonkeyPatch) -> None:
-    mutant(monkeypatch)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_broken_rule_is_noticed(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant.apply(monkeypatch)
     with pytest.raises(Violation, match=rf"\A[^\n]*({MUTANTS[mutant]})[^\0]*python -m paxon\.sim"):
         _run_seeds()
 

@@ -7,7 +7,7 @@ from paxon.core.messages import BeginBallot, LastVote, NextBallot, Presence, Pre
 from paxon.errors import InvariantViolation
 from paxon.sim.script import Script
 from paxon.sim.workload import Request
-from tests.sim import mutants
+from tests.mutants import core, presidency
 
 
 def test_a_command_passes_everywhere_when_everything_is_delivered() -> None:
@@ -61,7 +61,7 @@ def test_the_highest_vote_wins_over_an_older_one_of_another_member() -> None:
 
 
 def test_the_oracle_notices_when_the_lowest_vote_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    mutants.lowest_vote_wins(monkeypatch)
+    core.lowest_vote_wins.apply(monkeypatch)
     script = Script(3)
     _two_votes_in_one_slot(script)
     with pytest.raises(InvariantViolation, match=r"Lemma|B3"):
@@ -96,7 +96,7 @@ def test_a_gap_is_filled_with_a_noop_and_what_lies_above_it_survives() -> None:
 
 
 def test_a_gap_that_nobody_fills_ends_all_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    mutants.gap_left_open(monkeypatch)
+    core.gap_left_open.apply(monkeypatch)
     script = Script(3)
     _gap(script)
     new = script.submit(2)
@@ -130,7 +130,7 @@ def test_a_deposed_president_answers_no_read() -> None:
 
 
 def test_the_oracle_notices_a_read_without_a_roll_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    mutants.read_without_a_roll_call(monkeypatch)
+    presidency.read_without_a_roll_call.apply(monkeypatch)
     with pytest.raises(InvariantViolation, match="known before it began"):
         _deposed_president_is_read(Script(3))
 
@@ -157,7 +157,7 @@ def test_what_a_follower_knows_to_have_passed_need_not_be_what_its_president_pro
 def test_the_oracle_notices_when_a_follower_is_taken_to_speak_of_its_presidents_ballot(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    mutants.claims_under_the_wrong_ballot(monkeypatch)
+    core.claims_under_the_wrong_ballot.apply(monkeypatch)
     with pytest.raises(InvariantViolation, match="I1"):
         _follower_knows_better(Script(5))
 

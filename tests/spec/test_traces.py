@@ -15,7 +15,8 @@ from paxon.core.roster import Majority, QuorumSystem, Weighted
 from paxon.sim.plan import DROWSY, HASTY, RESTLESS, Plan
 from paxon.sim.world import Violation, World
 from spec.tlc import Verdict, check
-from tests.sim import mutants
+from tests.mutants import core
+from tests.mutants.mutant import Mutant
 from tests.spec.recorder import CONFIGURATION, Event, module_of, recording
 
 THREE = Majority((NodeId(1), NodeId(2), NodeId(3)))
@@ -88,15 +89,13 @@ def test_the_recorded_runs_have_what_they_are_recorded_for() -> None:
 @pytest.mark.parametrize(
     "broken",
     [
-        mutants.vote_sent_before_durable,
-        pytest.param(mutants.promise_sent_before_durable, marks=pytest.mark.slow),
-        pytest.param(mutants.promise_forgotten, marks=pytest.mark.slow),
+        core.vote_sent_before_durable,
+        pytest.param(core.promise_sent_before_durable, marks=pytest.mark.slow),
+        pytest.param(core.promise_forgotten, marks=pytest.mark.slow),
     ],
 )
-def test_a_run_of_broken_code_is_no_behaviour_of_it(
-    broken: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    broken(monkeypatch)
+def test_a_run_of_broken_code_is_no_behaviour_of_it(broken: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken.apply(monkeypatch)
     # The oracle would notice at once; here the specification is the only judge.
     monkeypatch.setattr("paxon.core.invariants.check", lambda condition, claim: None)
     monkeypatch.setattr("paxon.sim.oracle.check", lambda condition, claim: None)
