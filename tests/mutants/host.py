@@ -17,7 +17,7 @@ from paxon.node.outbox import Outbox
 from paxon.node.proposals import Pending, Proposals
 from paxon.node.readings import Readings
 from paxon.node.requests import Requests
-from paxon.rsm.applier import Result
+from paxon.rsm.attempt import Result
 from tests.mutants.mutant import Patch, mutant
 
 # --- the loop and the disk ---

@@ -8,8 +8,9 @@ from msgspec import MsgspecError
 from paxon.core.decree import Decree, Slot
 from paxon.kv import name_server
 from paxon.kv.name_server import CompareAndPut, NameServer
-from paxon.rsm import applier
-from paxon.rsm.applier import Applier, Result
+from paxon.rsm import attempt
+from paxon.rsm.applier import Applier
+from paxon.rsm.attempt import Result
 from tests.mutants.mutant import Patch, mutant
 
 
@@ -23,7 +24,7 @@ def poison_wedges_the_log(patch: Patch) -> None:
     def escapes(error: Exception) -> Any:
         raise error
 
-    patch.replace(applier, "_failure", escapes)
+    patch.replace(attempt, "failure", escapes)
 
 
 @mutant("4.1; rsm.applier.Applier", "tests/rsm/test_applier.py::test_a_slot_out_of_turn_is_our_bug")

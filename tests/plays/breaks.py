@@ -1,55 +1,77 @@
 """Single rules of the shipped code, broken one at a time, for plays to notice.
 
-Those of ``tests.sim.mutants`` come in here and nowhere else in this directory.
+Those of the catalogue come in here and nowhere else in this directory; below are those that only plays need.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import pytest
 from msgspec import structs
 
 from paxon.core.archive import Archive
-from paxon.core.attendance import Attendance
 from paxon.core.decree import NO_BALLOT, NOOP, Decree, NodeId, Slot
 from paxon.core.effects import NOTHING
 from paxon.core.ledger import Ledger, Record, Vote
-from paxon.core.messages import BeginBallot, LastVote, Message, NextBallot, Success, Superseded, Voted
+from paxon.core.messages import BeginBallot, LastVote, Message, NextBallot, Success, Voted
 from paxon.core.pen import Pen
 from paxon.core.president import President
-from paxon.core.roster import Weighted
 from paxon.core.slip import Polling, Trying
 from paxon.core.voter import Voter
-from paxon.node.forwarding import Incoming
 from paxon.node.host import Host
 from paxon.node.proposals import Batch, Proposals
 from paxon.node.requests import Requests
 from paxon.sim.clock import SimClock
-from tests.sim import mutants
-
-Break = mutants.Break
+from tests.mutants import core, host, presidency
+from tests.mutants.mutant import Mutant
 
 Patch = pytest.MonkeyPatch
 
-ballot_number_not_kept = mutants.ballot_number_not_kept
-ballot_number_sent_before_durable = mutants.ballot_number_sent_before_durable
-claims_under_the_wrong_ballot = mutants.claims_under_the_wrong_ballot
-forwards_begun_twice = mutants.forwards_begun_twice
-gap_left_open = mutants.gap_left_open
-late_outcomes_not_reported = mutants.late_outcomes_not_reported
-lowest_vote_wins = mutants.lowest_vote_wins
-outbox_holds_nothing = mutants.outbox_holds_nothing
-promise_forgotten = mutants.promise_forgotten
-promise_sent_before_durable = mutants.promise_sent_before_durable
-read_before_recovery = mutants.read_before_recovery
-read_without_a_roll_call = mutants.read_without_a_roll_call
-reported_votes_ignored = mutants.reported_votes_ignored
-short_promise_quorum = mutants.short_promise_quorum
-short_vote_quorum = mutants.short_vote_quorum
-stamps_from_the_clock_alone = mutants.stamps_from_the_clock_alone
-vote_below_promise = mutants.vote_below_promise
-vote_sent_before_durable = mutants.vote_sent_before_durable
-votes_of_any_ballot_pass = mutants.votes_of_any_ballot_pass
+Break = Callable[[Patch], None] | Mutant
+
+
+def apply(rule: Break, patch: Patch) -> None:
+    """Break a rule until ``patch`` is undone."""
+    if isinstance(rule, Mutant):
+        rule.apply(patch)
+    else:
+        rule(patch)
+
+
+def name_of(rule: Break) -> str:
+    """A rule's name."""
+    return rule.name if isinstance(rule, Mutant) else rule.__name__
+
+
+ballot_number_not_kept = core.ballot_number_not_kept
+ballot_number_sent_before_durable = core.ballot_number_sent_before_durable
+canvass_skipped = presidency.canvass_skipped
+claims_under_the_wrong_ballot = core.claims_under_the_wrong_ballot
+foreign_decree_does_not_end_the_ballot = core.foreign_decree_does_not_end_the_ballot
+forward_of_any_ballot_begun = host.forward_of_any_ballot_begun
+forwards_begun_twice = host.forwards_begun_twice
+gap_left_open = core.gap_left_open
+late_outcomes_not_reported = core.late_outcomes_not_reported
+lowest_vote_wins = core.lowest_vote_wins
+missing_decrees_not_asked_for = presidency.missing_decrees_not_asked_for
+outbox_holds_nothing = host.outbox_holds_nothing
+pipeline_without_an_end = host.pipeline_without_an_end
+promise_forgotten = core.promise_forgotten
+promise_of_another_ballot_counted = core.promise_of_another_ballot_counted
+promise_repeated_after_a_vote = core.promise_repeated_after_a_vote
+promise_sent_before_durable = core.promise_sent_before_durable
+read_before_recovery = presidency.read_before_recovery
+read_without_a_roll_call = presidency.read_without_a_roll_call
+reported_votes_ignored = core.reported_votes_ignored
+short_promise_quorum = core.short_promise_quorum
+short_vote_quorum = core.short_vote_quorum
+stamps_from_the_clock_alone = core.stamps_from_the_clock_alone
+superseded_president_stays = presidency.superseded_president_stays
+unawaited_records_never_synced = host.unawaited_records_never_synced
+vote_below_promise = core.vote_below_promise
+vote_of_another_ballot_counted = core.vote_of_another_ballot_counted
+vote_sent_before_durable = core.vote_sent_before_durable
+votes_of_any_ballot_pass = core.votes_of_any_ballot_pass
+weights_ignored = core.weights_ignored
 
 
 # --- promises and votes ---
@@ -75,20 +97,6 @@ def equal_question_ignored(patch: Patch) -> None:
     def on_next_ballot(self: Voter, sender: NodeId, message: NextBallot) -> None:
         if message.ballot != self._ledger.next_ballot:
             original(self, sender, message)
-
-    patch.setattr(Voter, "on_next_ballot", on_next_ballot)
-
-
-def promise_repeated_after_a_vote(patch: Patch) -> None:
-    """E2: a second ``NextBallot`` is answered even after a vote in its ballot."""
-    original = Voter.on_next_ballot
-
-    def on_next_ballot(self: Voter, sender: NodeId, message: NextBallot) -> None:
-        own = {slot: vote for slot, vote in self._ledger.votes.items() if vote.ballot == message.ballot}
-        for slot in own:
-            del self._ledger.votes[slot]
-        original(self, sender, message)
-        self._ledger.votes.update(own)
 
     patch.setattr(Voter, "on_next_ballot", on_next_ballot)
 
@@ -150,18 +158,6 @@ def choice_over_more_than_the_quorum(patch: Patch) -> None:
     patch.setattr(President, "_start_polling", start_polling)
 
 
-def vote_of_another_ballot_counted(patch: Patch) -> None:
-    """E10: a vote counts for the ballot under way, whatever ballot it was cast in."""
-    original = President.on_voted
-
-    def on_voted(self: President, sender: NodeId, message: Voted) -> None:
-        if isinstance(self.slip, Polling):
-            message = structs.replace(message, ballot=self.slip.ballot)
-        original(self, sender, message)
-
-    patch.setattr(President, "on_voted", on_voted)
-
-
 def letters_counted_for_voters(patch: Patch) -> None:
     """E10: a second ``Voted`` of one member counts for another one."""
     original = President.on_voted
@@ -175,38 +171,6 @@ def letters_counted_for_voters(patch: Patch) -> None:
     patch.setattr(President, "on_voted", on_voted)
 
 
-def promise_of_another_ballot_counted(patch: Patch) -> None:
-    """Section 2.3: an answer to an older ``NextBallot`` counts for the ballot under way."""
-    original = President.on_last_vote
-
-    def on_last_vote(self: President, sender: NodeId, message: LastVote) -> None:
-        if isinstance(self.slip, Trying):
-            message = structs.replace(message, ballot=self.slip.ballot)
-        original(self, sender, message)
-
-    patch.setattr(President, "on_last_vote", on_last_vote)
-
-
-def superseded_president_stays(patch: Patch) -> None:
-    """Section 2.4: a president that is told of a higher promise goes on."""
-
-    def on_superseded(self: President, message: Superseded) -> None:
-        pass
-
-    patch.setattr(President, "on_superseded", on_superseded)
-
-
-def foreign_decree_does_not_end_the_ballot(patch: Patch) -> None:
-    """Section 3.1: a president that hears of a decree it never proposed goes on."""
-
-    def close_passed(self: President, slip: Polling) -> bool:
-        for slot in [slot for slot in slip.open if self._ledger.knows(slot)]:
-            del slip.open[slot]
-        return True
-
-    patch.setattr(President, "_close_passed", close_passed)
-
-
 def watermark_ignored(patch: Patch) -> None:
     """G8: a new president looks at votes and decrees alone, and not at how far the others say everything has passed."""
     original = President._start_polling
@@ -217,15 +181,6 @@ def watermark_ignored(patch: Patch) -> None:
         original(self, trying)
 
     patch.setattr(President, "_start_polling", start_polling)
-
-
-def weights_ignored(patch: Patch) -> None:
-    """Section 2.2: heads are counted where weights are meant."""
-
-    def is_promise_quorum(self: Weighted, present: Any) -> bool:
-        return 2 * len(set(self.members) & set(present)) > len(self.members)
-
-    patch.setattr(Weighted, "is_promise_quorum", is_promise_quorum)
 
 
 # --- letters ---
@@ -271,16 +226,6 @@ def nothing_handed_out(patch: Patch) -> None:
     patch.setattr(Archive, "hand_out", lambda self, to, from_slot: None)
 
 
-def missing_decrees_not_asked_for(patch: Patch) -> None:
-    """Section 3.1, G9: a member that lacks decrees waits for somebody to bring them."""
-    patch.setattr(Archive, "_ask", lambda self: setattr(self, "_ask_at_ms", None))
-
-
-def canvass_skipped(patch: Patch) -> None:
-    """Section 3.3.1: whoever hears of no president stands at once."""
-    patch.setattr(Attendance, "_ask_around", Attendance._stand)
-
-
 def applied_as_it_is_learned(patch: Patch) -> None:
     """Section 3.3.2: a decree is applied when it is learned, whatever lies before it."""
     original = Pen.learn
@@ -306,33 +251,9 @@ def failed_sync_shrugged_off(patch: Patch) -> None:
     patch.setattr(Host, "_on_sync_failed", on_sync_failed)
 
 
-def unawaited_records_never_synced(patch: Patch) -> None:
-    """What no letter waits for is never made durable."""
-    patch.setattr(Host, "_sync_lazily", lambda self: None)
-
-
-def pipeline_without_an_end(patch: Patch) -> None:
-    """G13: a president opens as many slots as there are commands."""
-
-    def may_propose(self: Host) -> bool:
-        return self._requests.are_waiting and self.legislator.may_propose
-
-    patch.setattr(Host, "_may_propose", may_propose)
-
-
 def batches_of_one(patch: Patch) -> None:
     """G14: every command has a decree of its own."""
     patch.setattr(Requests, "next_batch", lambda self: self._proposals.take(1))
-
-
-def forward_of_any_ballot_begun(patch: Patch) -> None:
-    """G4: a president takes a request meant for another of its terms."""
-    original = Incoming.receive
-
-    def receive(self: Incoming, sender: NodeId, message: Any, presiding: Any) -> Any:
-        return original(self, sender, message, message.ballot if presiding else None)
-
-    patch.setattr(Incoming, "receive", receive)
 
 
 def requests_not_passed_on(patch: Patch) -> None:

@@ -19,7 +19,7 @@ NOTICED: tuple[tuple[str, breaks.Break, str], ...] = (
     ("highest_vote", breaks.lowest_vote_wins, "B3: ballot 6.5 proposes in slot 1 what was voted for in ballot 4.3"),
     ("a_ballot_number_is_never_used_twice", breaks.ballot_number_not_kept, "I7: NextBallot leaves once"),
     ("a_ballot_number_is_never_used_twice", breaks.ballot_number_sent_before_durable, "I7: NextBallot leaves once"),
-    ("fat_priests", breaks.weights_ignored, "not so: 2 presides"),
+    ("fat_priests", breaks.weights_ignored, "expects 2 knows that c1 passed"),
     ("passed_in_an_absent_ledger", breaks.reported_votes_ignored, "expects 3->2 BeginBallot 4.3 slot 1: c1"),
     ("forgotten_promise", breaks.promise_forgotten, "I7: member 2 promises ballot 2.2 once that is durable"),
     ("forgotten_promise", breaks.promise_sent_before_durable, "I7: member 2 promises ballot 2.2 once that is durable"),
@@ -80,13 +80,13 @@ NOTICED: tuple[tuple[str, breaks.Break, str], ...] = (
 
 
 @pytest.mark.parametrize(
-    ("play", "rule", "ending"), NOTICED, ids=[f"{play}-{rule.__name__}" for play, rule, _ in NOTICED]
+    ("play", "rule", "ending"), NOTICED, ids=[f"{play}-{breaks.name_of(rule)}" for play, rule, _ in NOTICED]
 )
 def test_a_play_notices_when_its_rule_is_broken(
     play: str, rule: breaks.Break, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (path,) = (path for path in PLAYS if path.stem == play)
-    rule(monkeypatch)
+    breaks.apply(rule, monkeypatch)
     *_, last = run_play(path.read_text(encoding="utf-8")).splitlines()
     assert last.startswith(BROKEN)
     assert re.search(re.escape(ending), last)
