@@ -85,12 +85,7 @@ def _range_check(member: type) -> _Fits | None:
     """What tells whether every integer in a value of class ``member`` is in range; None if it has none."""
     integers: dict[int, list[str]] = {}
     parts: list[tuple[str, _Fits]] = []
-    for name, annotation in get_type_hints(member).items():
-        limit = ROUND_MAX if member is Ballot and name == "round" else _limit(annotation)
-        if limit is not None:
-            integers.setdefault(limit, []).append(name)
-        elif (fits := _part_check(annotation)) is not None:
-            parts.append((name, fits))
+    _collect(member, "", integers, parts)
     for limit, names in integers.items():
         parts.insert(0, (names[0], _within(limit)) if len(names) == 1 else (",".join(names), _all_within(limit)))
     getters = [(attrgetter(*names.split(",")), fits) for names, fits in parts]
@@ -107,6 +102,18 @@ def _range_check(member: type) -> _Fits | None:
         return True
 
     return fits_all
+
+
+def _collect(member: type, prefix: str, integers: dict[int, list[str]], parts: list[tuple[str, _Fits]]) -> None:
+    """Sort the fields of ``member``, and of the structs in it, by what there is to check; names are dotted."""
+    for name, annotation in get_type_hints(member).items():
+        limit = ROUND_MAX if member is Ballot and name == "round" else _limit(annotation)
+        if limit is not None:
+            integers.setdefault(limit, []).append(prefix + name)
+        elif isinstance(annotation, type) and issubclass(annotation, Struct):
+            _collect(annotation, f"{prefix}{name}.", integers, parts)
+        elif (fits := _part_check(annotation)) is not None:
+            parts.append((prefix + name, fits))
 
 
 def _limit(annotation: Any) -> int | None:

@@ -4,7 +4,8 @@ Theory of operation: ``History`` is the appendix's ghost state: the set B of bal
 decrees, responders and voters, for every slot, over the whole life of a parliament, crashes
 included.  Whoever watches a parliament reports each thing once, when it happens, and the
 report checks the invariants that it could break; so the cost follows what changes and not how
-much there is.  Checks raise ``InvariantViolation`` and name the invariant they come from.
+much there is.  Checks raise ``InvariantViolation`` and name the invariant they come from; those
+that every letter meets compare first, and make their sentence only for somebody to read.
 
 Where this departs from the printed invariants:
 
@@ -84,8 +85,10 @@ class History:
         May be reported any number of times.
         """
         conducted = self.ballots.setdefault(slot, {})
-        if ballot in conducted:
-            check(conducted[ballot].decree == decree, f"B1: one decree in {named(ballot)} of slot {slot}")
+        known = conducted.get(ballot)
+        if known is not None:
+            if known.decree is not decree and known.decree != decree:
+                check(False, f"B1: one decree in {named(ballot)} of slot {slot}")
             return
         conducted[ballot] = Conducted(decree)
         self._begun.setdefault(ballot, []).append(slot)
@@ -109,11 +112,10 @@ class History:
         self.begin(slot, ballot, vote.decree)
         conducted = self.ballots[slot][ballot]
         cast = self._cast.setdefault(member, {}).setdefault(slot, [])
-        check(not cast or cast[-1] < ballot, f"I3: member {member} votes in ascending ballots in slot {slot}")
-        check(
-            ballot >= self.promised.get(member, NO_BALLOT),
-            f"I7: member {member} votes in nothing below its promise (slot {slot}, {named(ballot)})",
-        )
+        if cast:
+            check(cast[-1] < ballot, f"I3: member {member} votes in ascending ballots in slot {slot}")
+        if ballot < self.promised.get(member, NO_BALLOT):
+            check(False, f"I7: member {member} votes in nothing below its promise (slot {slot}, {named(ballot)})")
         cast.append(ballot)
         conducted.voters.add(member)
         if are_quorum(self._rosters.of(slot), conducted.voters, of_votes=True):
@@ -121,16 +123,17 @@ class History:
 
     def outcome(self, member: NodeId, slot: Slot, decree: Decree) -> None:
         """I1: what a member writes down as an outcome was voted for by a quorum."""
-        check(slot in self.passed, f"I1: the outcome of slot {slot} at member {member} has a quorum of durable votes")
-        check(self.passed[slot] == decree, f"I1: the outcome of slot {slot} at member {member} is what passed")
+        if slot not in self.passed:
+            check(False, f"I1: the outcome of slot {slot} at member {member} has a quorum of durable votes")
+        if self.passed[slot] != decree:
+            check(False, f"I1: the outcome of slot {slot} at member {member} is what passed")
 
     def life(self, member: NodeId, life: int, ballot: Ballot) -> None:
         """I2: a ballot number is used by its owner, and by one life of it."""
-        check(ballot.owner == member, f"I2: member {member} uses only its own ballots, not {named(ballot)}")
-        check(
-            self._lives.setdefault(ballot, life) == life,
-            f"I2: {named(ballot)} is not used again by a later life of its owner",
-        )
+        if ballot.owner != member:
+            check(False, f"I2: member {member} uses only its own ballots, not {named(ballot)}")
+        if self._lives.setdefault(ballot, life) != life:
+            check(False, f"I2: {named(ballot)} is not used again by a later life of its owner")
 
     def letter(self, sender: NodeId, life: int, message: Message, durable: Ledger) -> None:
         """I7: what ``sender`` lets out is covered by what it could not forget if it crashed right now."""
@@ -144,21 +147,19 @@ class History:
                 self.promise(sender, message, durable)
             case BeginBallot(ballot=ballot, slot=slot, decree=decree, passed_until=passed_until):
                 self.life(sender, life, ballot)
-                check(ballot <= durable.last_tried, f"I2: {named(ballot)} is begun once its number is durable")
+                if ballot > durable.last_tried:
+                    check(False, f"I2: {named(ballot)} is begun once its number is durable")
                 self.begin(slot, ballot, decree)
                 self._check_own_claim(ballot, passed_until)
             case Voted(ballot=ballot, slot=slot):
                 conducted = self.ballots.get(slot, {}).get(ballot)
-                check(
-                    conducted is not None and sender in conducted.voters,
-                    f"I7: Voted by {sender} in slot {slot}, {named(ballot)}, is sent once the vote is durable",
-                )
+                if conducted is None or sender not in conducted.voters:
+                    what = f"Voted by {sender} in slot {slot}, {named(ballot)}"
+                    check(False, f"I7: {what}, is sent once the vote is durable")
             case Success(ballot=ballot, passed_until=passed_until, outcomes=outcomes):
                 for outcome in outcomes:
-                    check(
-                        self.passed.get(outcome.slot) == outcome.decree,
-                        f"I7: Success for slot {outcome.slot} tells what passed",
-                    )
+                    if self.passed.get(outcome.slot) != outcome.decree:
+                        check(False, f"I7: Success for slot {outcome.slot} tells what passed")
                 self._check_own_claim(ballot, passed_until)
             case Presence(ballot=ballot, passed_until=passed_until):
                 self._check_own_claim(ballot, passed_until)
@@ -199,15 +200,11 @@ class History:
 
     def polling(self, slot: Slot, ballot: Ballot, decree: Decree, voters: Collection[NodeId]) -> None:
         """I5: a slot under way has a promise quorum behind it, a ballot in B, and no voters but real ones."""
-        check(
-            are_quorum(self._rosters.of(slot), self._responders.get(ballot, ()), of_votes=False),
-            f"I5: {named(ballot)} is begun in slot {slot} with a promise quorum of its roster",
-        )
+        if not are_quorum(self._rosters.of(slot), self._responders.get(ballot, ()), of_votes=False):
+            check(False, f"I5: {named(ballot)} is begun in slot {slot} with a promise quorum of its roster")
         self.begin(slot, ballot, decree)
-        check(
-            self.ballots[slot][ballot].voters.issuperset(voters),
-            f"I5: {named(ballot)} counts only durable votes in slot {slot}",
-        )
+        if not self.ballots[slot][ballot].voters.issuperset(voters):
+            check(False, f"I5: {named(ballot)} counts only durable votes in slot {slot}")
 
     def restarted(self, member: NodeId, ledger: Ledger) -> None:
         """A member is back with ``ledger``: it kept its promises and what it said of its own ballots."""
@@ -244,10 +241,8 @@ class History:
         self.passed[slot] = decree
         self._passed_in[slot] = min(ballot, self._passed_in.get(slot, ballot))
         for later, conducted in self.ballots[slot].items():
-            check(
-                later < ballot or conducted.decree == decree,
-                f"Lemma: {named(later)} in slot {slot} proposes what passed in {named(ballot)}",
-            )
+            if later >= ballot and conducted.decree != decree:
+                check(False, f"Lemma: {named(later)} in slot {slot} proposes what passed in {named(ballot)}")
         while self.passed_until in self.passed:
             self._check_stamp(self.passed_until)
             self.passed_until = Slot(self.passed_until + 1)
@@ -262,24 +257,22 @@ class History:
         if decree == NOOP:
             return
         for ballot, stamp_ms in self._stamps.items():
-            check(
-                ballot > decree.ballot or stamp_ms <= decree.stamp_ms,
-                f"3.3.3: the stamp of slot {slot} is not below an earlier slot's of {named(ballot)}",
-            )
+            if stamp_ms > decree.stamp_ms and ballot <= decree.ballot:
+                check(False, f"3.3.3: the stamp of slot {slot} is not below an earlier slot's of {named(ballot)}")
         self._stamps[decree.ballot] = max(decree.stamp_ms, self._stamps.get(decree.ballot, 0))
 
     def _check_claim(self, passed_until: Slot) -> None:
-        check(passed_until <= self.passed_until, f"I7: everything below {passed_until} passed, as a letter says")
+        if passed_until > self.passed_until:
+            check(False, f"I7: everything below {passed_until} passed, as a letter says")
 
     def _check_own_claim(self, ballot: Ballot, passed_until: Slot) -> None:
         """A president says that what it proposed below ``passed_until`` passed: its voters take its word."""
         self._check_claim(passed_until)
         begun, compared = self._begun.get(ballot, []), self._compared.get(ballot, 0)
         while compared < len(begun) and begun[compared] < passed_until:
-            check(
-                self.ballots[begun[compared]][ballot].decree == self.passed[begun[compared]],
-                f"I7: what {named(ballot)} proposed in slot {begun[compared]} passed, as its president says",
-            )
+            slot = begun[compared]
+            if self.ballots[slot][ballot].decree != self.passed[slot]:
+                check(False, f"I7: what {named(ballot)} proposed in slot {slot} passed, as its president says")
             compared += 1
             self._compared[ballot] = compared
 

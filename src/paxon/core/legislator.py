@@ -101,7 +101,7 @@ class Legislator:
             self._attendance.next_deadline(),
             self._archive.next_deadline(),
         )
-        return min(deadline for deadline in deadlines if deadline is not None)
+        return min([deadline for deadline in deadlines if deadline is not None])
 
     # --- the entrances ---
 

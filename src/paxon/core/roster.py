@@ -26,7 +26,7 @@ class Majority(Struct, frozen=True):
 
     def is_promise_quorum(self, present: AbstractSet[NodeId]) -> bool:
         """Whether ``present`` is enough for steps 1 to 3 (industry: phase 1)."""
-        return 2 * sum(member in present for member in self.members) > len(self.members)
+        return 2 * sum(map(present.__contains__, self.members)) > len(self.members)
 
     def is_vote_quorum(self, present: AbstractSet[NodeId]) -> bool:
         """Whether ``present`` is enough for steps 3 to 5 (industry: phase 2)."""
@@ -66,11 +66,11 @@ class Flexible(Struct, frozen=True):
 
     def is_promise_quorum(self, present: AbstractSet[NodeId]) -> bool:
         """Whether ``present`` has at least ``promises`` members."""
-        return sum(member in present for member in self.members) >= self.promises
+        return sum(map(present.__contains__, self.members)) >= self.promises
 
     def is_vote_quorum(self, present: AbstractSet[NodeId]) -> bool:
         """Whether ``present`` has at least ``votes`` members."""
-        return sum(member in present for member in self.members) >= self.votes
+        return sum(map(present.__contains__, self.members)) >= self.votes
 
 
 QuorumSystem = Majority | Weighted | Flexible

@@ -110,6 +110,8 @@ class Readings:
 
     def on_tick(self, presiding: Ballot | None, now_ms: int) -> None:
         """Ask again what was lost or put to a leader that is gone; refuse what is past its deadline."""
+        if not self:
+            return
         for number, barrier in list(self._barriers.items()):
             is_late = barrier.ballot.owner != self._me and now_ms - barrier.asked_ms >= self._retransmit_ms
             if is_late or barrier.ballot != presiding:

@@ -8,6 +8,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
+from msgspec import Struct, msgpack
+
 from paxon.core.decree import NodeId
 
 REMEMBERED_EVENTS = 40
@@ -29,19 +31,16 @@ class Life:
         self.paused_until_ms = 0
 
 
-class Event:
+class Event(Struct, eq=False):
     """Something that will happen.  Satisfies ``Timer``."""
 
-    __slots__ = ("action", "at_ms", "is_letter", "label", "life")
-
-    def __init__(self, at_ms: int, label: str, action: Callable[[], None] | None, life: Life | None) -> None:
-        self.at_ms = at_ms
-        self.label = label
-        self.action = action
-        """``None`` once cancelled."""
-        self.life = life
-        self.is_letter = False
-        """Whether it travels on by itself while everybody is away."""
+    at_ms: int
+    label: str
+    action: Callable[[], None] | None
+    """``None`` once cancelled."""
+    life: Life | None
+    is_letter: bool = False
+    """Whether it travels on by itself while everybody is away."""
 
     def cancel(self) -> None:
         """Make sure it does not happen."""
@@ -115,7 +114,7 @@ class Trace:
 
     def __init__(self) -> None:
         self._digest = hashlib.blake2b(digest_size=16)
-        self._latest: deque[str] = deque(maxlen=REMEMBERED_EVENTS)
+        self._latest: deque[tuple[int, str]] = deque(maxlen=REMEMBERED_EVENTS)
         self._noted: list[tuple[int, str]] = []
         """What the digest has not taken yet."""
         self.counts: Counter[str] = Counter()
@@ -135,11 +134,11 @@ class Trace:
     @property
     def latest(self) -> str:
         """The last events, one a line."""
-        self._take()
-        return "\n".join(self._latest)
+        # Whoever looks must not change the digest, so nothing is taken here.
+        latest = [*self._latest, *self._noted][-REMEMBERED_EVENTS:]
+        return "\n".join(f"{now_ms:>8} {what}" for now_ms, what in latest)
 
     def _take(self) -> None:
-        lines = [f"{now_ms:>8} {what}\n" for now_ms, what in self._noted]
+        self._digest.update(msgpack.encode(self._noted))
+        self._latest.extend(self._noted[-REMEMBERED_EVENTS:])
         self._noted.clear()
-        self._digest.update("".join(lines).encode())
-        self._latest.extend(line[:-1] for line in lines[-REMEMBERED_EVENTS:])

@@ -16,7 +16,7 @@ from paxon.core.ledger import Ledger, Outcome, Passed, PromisedBallot, Record, V
 from paxon.core.messages import Message
 from paxon.core.roster import Rosters
 from paxon.core.slip import Polling, Slip, Trying
-from paxon.errors import InvariantViolation, check
+from paxon.errors import check
 from paxon.node.letters import PeerMessage
 from paxon.rsm.machine import Context
 from paxon.sim.machine import Registers
@@ -95,8 +95,9 @@ class Oracle:
                     self.history.outcome(member, slot, decree)
                 case Passed(slot=slot, ballot=ballot):
                     conducted = self.history.ballots.get(slot, {}).get(ballot)
-                    check(conducted is not None, f"I1: a vote that passed in slot {slot} was cast in a real ballot")
-                    if conducted is not None:
+                    if conducted is None:
+                        check(False, f"I1: a vote that passed in slot {slot} was cast in a real ballot")
+                    else:
                         self.history.outcome(member, slot, conducted.decree)
                 case Vote() | PromisedBallot():
                     pass
@@ -129,7 +130,7 @@ class Oracle:
         """
         book = self.books[member]
         if line != len(book.written):
-            raise InvariantViolation(f"member {member} appends every record that its ledger has")
+            check(False, f"member {member} appends every record that its ledger has")
         if applied_until > self.history.passed_until or book.applied != self._sequence_until[applied_until - 1]:
             self._misapplied(member, applied_until)
         if slip is not None:
@@ -170,16 +171,13 @@ class Oracle:
     def applied(self, member: NodeId, command: bytes, context: Context, result: bytes | None, digest: bytes) -> None:
         """A member applied the next command of the one sequence."""
         book = self.books[member]
-        check(book.applied < len(self._sequence), f"member {member} applies only what passed")
+        if book.applied >= len(self._sequence):
+            check(False, f"member {member} applies only what passed")
         expected = self._sequence[book.applied]
-        check(
-            (command, context.slot, context.now_ms) == (expected.command, expected.slot, expected.now_ms),
-            f"member {member} applies what passed in slot {expected.slot}, in order and once",
-        )
-        check(
-            (result, digest) == (expected.result, expected.digest),
-            f"member {member} has the state that everybody has after slot {expected.slot}",
-        )
+        if (command, context.slot, context.now_ms) != (expected.command, expected.slot, expected.now_ms):
+            check(False, f"member {member} applies what passed in slot {expected.slot}, in order and once")
+        if (result, digest) != (expected.result, expected.digest):
+            check(False, f"member {member} has the state that everybody has after slot {expected.slot}")
         book.applied += 1
 
     def _misapplied(self, member: NodeId, slot: Slot) -> None:
@@ -208,13 +206,12 @@ class Oracle:
             self._sequence_until.append(len(self._sequence))
 
     def _passed(self, slot: Slot, command: bytes) -> None:
-        check(command in self._submitted, f"S4: only what was proposed passes (slot {slot}, {command[:40]!r})")
-        check(command not in self._slots, f"a command passes at most once (slot {slot}, {command[:40]!r})")
-        check(command not in self._refused, f"a refused command does not pass (slot {slot}, {command[:40]!r})")
-        check(
-            slot > self._submitted[command],
-            f"S5: a command comes after all that were acknowledged before it began (slot {slot}, {command[:40]!r})",
-        )
+        where = f"(slot {slot}, {command[:40]!r})"
+        check(command in self._submitted, f"S4: only what was proposed passes {where}")
+        check(command not in self._slots, f"a command passes at most once {where}")
+        check(command not in self._refused, f"a refused command does not pass {where}")
+        floor = self._submitted[command]
+        check(slot > floor, f"S5: a command comes after all that were acknowledged before it began {where}")
         self._slots[command] = slot
 
     # --- clients ---
