@@ -14,7 +14,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test mutants lint bench bench-failover bench-catch-up bench-soak model tla constraints clean
+.PHONY: help run test mutants lint bench bench-failover bench-catch-up bench-simulate bench-soak model tla constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ bench-failover: $(STAMP) ## kill the leader 20 times under load: nothing lost, a
 
 bench-catch-up: $(STAMP) ## let a follower catch up on 100,000 commands: what live writes notice of it
 	@$(VENV)/bin/python benchmarks/catch_up.py $(BENCH_ARGS)
+
+bench-simulate: $(STAMP) ## how many simulated seconds a second of processor time brings, and where it goes; prints JSON
+	@$(VENV)/bin/python benchmarks/simulate.py $(BENCH_ARGS)
 
 bench-soak: $(STAMP) ## ten minutes of load without faults: the leader stays
 	@$(VENV)/bin/python benchmarks/soak.py $(BENCH_ARGS)

@@ -10,6 +10,7 @@ from paxon.cli.failures import DONE, REFUSED
 from paxon.sim.campaign import Campaign, Tally, run_campaign
 from paxon.sim.plan import MEMBERS_MAX, PROFILES
 from paxon.sim.strikes import FAULTS
+from paxon.sim.time_spent import in_words, shares
 
 SHOWN_MAX = 5
 """Violations that are printed in full; the rest by their seeds."""
@@ -47,6 +48,10 @@ def _as_json(tally: Tally) -> dict[str, object]:
         "violations": [{"seed": outcome.seed, "story": outcome.violation} for outcome in tally.violations],
         "simulated_s": round(tally.simulated_s, 1),
         "wall_s": round(tally.wall_s, 1),
+        "cpu_s": round(tally.cpu_s, 1),
+        "ratio": round(tally.speed, 1),
+        "ratio_per_core": round(tally.speed_per_core, 1),
+        "time_spent": {part: round(share, 4) for part, share in shares(tally.samples).items()},
         "faults": {fault: tally.faults[fault] for fault in FAULTS},
         "counts": dict(sorted(tally.counts.items())),
     }
@@ -65,5 +70,7 @@ def _print(tally: Tally) -> None:
         click.echo(f"{count:>12,}  {name}")
     click.echo(
         f"{tally.seeds} seeds, {len(tally.violations)} broke a rule; "
-        f"{tally.simulated_s:,.0f} simulated seconds in {tally.wall_s:,.1f} ({tally.speed:,.0f} times as fast)"
+        f"{tally.simulated_s:,.0f} simulated seconds in {tally.wall_s:,.1f} "
+        f"({tally.speed:,.0f} times as fast, {tally.speed_per_core:,.0f} on each core)"
     )
+    click.echo(f"where the time went: {in_words(tally.samples)}")

@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from msgspec import Struct, field
 
 from paxon.sim.plan import plan_of
+from paxon.sim.time_spent import sampled
 from paxon.sim.world import Violation, World
 
 
@@ -32,6 +33,10 @@ class Outcome(Struct, frozen=True):
     lived_ms: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=dict)
+    samples: dict[str, int] = field(default_factory=dict)
+    """Where the time went, by part (see ``time_spent``)."""
+    cpu_s: float = 0.0
+    """The processor time it took."""
     violation: str = ""
 
 
@@ -42,6 +47,9 @@ class Tally(Struct):
     simulated_s: float = 0.0
     """Hours in which all members were down at once are not counted."""
     wall_s: float = 0.0
+    cpu_s: float = 0.0
+    """Of all processes together."""
+    samples: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     """How often each fault struck, by its id."""
@@ -52,14 +60,23 @@ class Tally(Struct):
         """Simulated seconds per second of waiting."""
         return self.simulated_s / self.wall_s if self.wall_s else 0.0
 
+    @property
+    def speed_per_core(self) -> float:
+        """Simulated seconds per second of processor time."""
+        return self.simulated_s / self.cpu_s if self.cpu_s else 0.0
+
 
 def run_seed(campaign: Campaign, seed: int) -> Outcome:
     """Run one seed in this process."""
+    samples: Counter[str] = Counter()
+    began = time.process_time()
     try:
-        report = World(seed, plan_of(seed, campaign.profile, campaign.members)).run()
+        with sampled(samples):
+            report = World(seed, plan_of(seed, campaign.profile, campaign.members)).run()
     except Violation as violation:
-        return Outcome(seed, violation=str(violation))
-    return Outcome(seed, report.lived_ms, report.counts, report.faults)
+        return Outcome(seed, samples=dict(samples), cpu_s=time.process_time() - began, violation=str(violation))
+    cpu_s = time.process_time() - began
+    return Outcome(seed, report.lived_ms, report.counts, report.faults, dict(samples), cpu_s)
 
 
 def run_campaign(campaign: Campaign, jobs: int, progress: Callable[[Tally], None]) -> Tally:
@@ -70,6 +87,8 @@ def run_campaign(campaign: Campaign, jobs: int, progress: Callable[[Tally], None
         tally.seeds += 1
         tally.simulated_s += outcome.lived_ms / 1000
         tally.wall_s = time.perf_counter() - began
+        tally.cpu_s += outcome.cpu_s
+        tally.samples.update(outcome.samples)
         tally.counts.update(outcome.counts)
         tally.faults.update(outcome.faults)
         if outcome.violation:
