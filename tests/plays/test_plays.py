@@ -53,6 +53,10 @@ def test_a_play_says_what_it_shows(path: Path) -> None:
         "members 3\nfail 2",
         "members 3\ntell everything",
         "members 3\nelect 1 with 2",
+        "members 3\nelect 1\nsubmit 1 huge",
+        "members 3\nrestart 1 2",
+        "members 3\npause 1",
+        "members 3\ndrop Voted LastVote",
     ],
 )
 def test_what_is_no_stage_direction_is_refused_with_its_line(wrong: str) -> None:

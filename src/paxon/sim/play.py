@@ -19,7 +19,7 @@ from paxon.core.roster import Flexible, Majority, QuorumSystem, Weighted
 from paxon.errors import ConfigurationError, InvariantViolation, check
 from paxon.node.letters import HostMessage
 from paxon.sim.network import Parcel
-from paxon.sim.script import Script
+from paxon.sim.script import PIPELINE_DEPTH, Script
 from paxon.sim.telling import Teller
 from paxon.sim.workload import Request
 
@@ -76,10 +76,11 @@ class Stage:
         size = int(words[1])
         self._everyone = tuple(NodeId(member) for member in range(1, size + 1))
         quorums, words = _quorums_of(self._everyone, words[2:])
-        depth = 16
+        depth = PIPELINE_DEPTH
         if words:
-            _expect_word(words[0], "pipeline")
-            depth = int(words[1])
+            pipeline, depth_word = words
+            _expect_word(pipeline, "pipeline")
+            depth = int(depth_word)
         self._script = Script(size, quorums, depth)
         self._teller = Teller(self._script)
         self._ended: set[str] = set()
@@ -109,14 +110,17 @@ class Stage:
 
     def _do_stand(self, words: list[str]) -> None:
         round_, words = _round_of(words)
-        self._script.stand(int(words[0]), round_)
+        (member,) = map(int, words)
+        self._script.stand(member, round_)
 
     def _do_submit(self, words: list[str]) -> None:
-        padding = LARGE_BYTES if "large" in words else 0
-        self._ask(lambda member: self._script.submit(member, padding_bytes=padding), int(words[0]), "c")
+        member, is_large = _with_option(words, "large")
+        padding_bytes = LARGE_BYTES if is_large else 0
+        self._ask("c", lambda: self._script.submit(member, padding_bytes=padding_bytes))
 
     def _do_read(self, words: list[str]) -> None:
-        self._ask(self._script.read, int(words[0]), "r")
+        (member,) = map(int, words)
+        self._ask("r", lambda: self._script.read(member))
 
     # --- letters ---
 
@@ -141,24 +145,30 @@ class Stage:
         self._script.sync(*map(int, words))
 
     def _do_fail(self, words: list[str]) -> None:
-        _expect_word(words[0], "sync")
-        self._script.world.fail_sync(NodeId(int(words[1])))
+        sync, member = words
+        _expect_word(sync, "sync")
+        self._script.world.fail_sync(NodeId(int(member)))
 
     def _do_crash(self, words: list[str]) -> None:
-        self._script.crash(int(words[0]), power_cut="process" not in words)
+        member, is_process_only = _with_option(words, "process")
+        self._script.crash(member, power_cut=not is_process_only)
 
     def _do_restart(self, words: list[str]) -> None:
-        self._script.restart(int(words[0]))
+        (member,) = map(int, words)
+        self._script.restart(member)
         self._script.now()
 
     def _do_pause(self, words: list[str]) -> None:
-        self._script.world.pause(NodeId(int(words[0])), int(words[1]))
+        member, time_ms = map(int, words)
+        self._script.world.pause(NodeId(member), time_ms)
 
     def _do_clock(self, words: list[str]) -> None:
-        self._script.world.step_wall_clock(NodeId(int(words[0])), int(words[1]))
+        member, by_ms = map(int, words)
+        self._script.world.step_wall_clock(NodeId(member), by_ms)
 
     def _do_wait(self, words: list[str]) -> None:
-        self._script.wait(int(words[0]))
+        (time_ms,) = map(int, words)
+        self._script.wait(time_ms)
 
     def _do_settle(self, words: list[str]) -> None:
         self._script.settle(among=_among(words))
@@ -192,10 +202,10 @@ class Stage:
             if request.done():
                 yield self._teller.ending(name, request)
 
-    def _ask(self, ask: Callable[[int], Request], member: int, letter: str) -> None:
+    def _ask(self, letter: str, ask: Callable[[], Request]) -> None:
         requests = self._teller.requests
         number = 1 + sum(name.startswith(letter) for name, _ in requests)
-        requests.append((f"{letter}{number}", ask(member)))
+        requests.append((f"{letter}{number}", ask()))
 
     def _changes(self) -> Iterable[str]:
         for member in self._everyone:
@@ -240,6 +250,15 @@ def _expect_word(word: str, wanted: str) -> None:
         raise ValueError(f"{wanted} is meant, not {word}")
 
 
+def _with_option(words: list[str], option: str) -> tuple[int, bool]:
+    """A member, and whether the one word that may follow is there."""
+    member, *rest = words
+    if rest:
+        (word,) = rest
+        _expect_word(word, option)
+    return int(member), bool(rest)
+
+
 def _require_any(letters: int, words: list[str]) -> None:
     """A play that names letters means letters that are there."""
     check(letters > 0 or not words, f"the play expects a letter: {' '.join(words)}")
@@ -269,6 +288,8 @@ def _letters_of(words: list[str]) -> tuple[type | None, int | None, int | None, 
     for word in words:
         if found := WAY.fullmatch(word):
             sender, to = int(found[1]), int(found[2])
-        else:
+        elif kind is None:
             kind = KINDS[word]
+        else:
+            raise ValueError("one kind of letter at a time")
     return kind, sender, to, slot

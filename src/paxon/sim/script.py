@@ -28,6 +28,9 @@ PATIENCE_MS = 10_000
 TIMEOUT_MS = 600_000
 """Requests in a script have time."""
 
+PIPELINE_DEPTH = 16
+"""How many slots a president may have open: more than a story needs, unless it is about their number."""
+
 
 class Script:
     """The world, and the hands.
@@ -36,7 +39,9 @@ class Script:
     while ``wait`` lets time pass.  Clocks agree unless somebody sets one.
     """
 
-    def __init__(self, members: int = 3, quorums: QuorumSystem | None = None, pipeline_depth: int = 16) -> None:
+    def __init__(
+        self, members: int = 3, quorums: QuorumSystem | None = None, pipeline_depth: int = PIPELINE_DEPTH
+    ) -> None:
         everyone = tuple(NodeId(number) for number in range(1, members + 1))
         machines = MachineFaults(drift_ppm=0, skew_ms=0)
         plan = Plan("script", quorums or Majority(everyone), machines=machines, pipeline_depth=pipeline_depth)
