@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from paxon.codec.messages import MESSAGE_KINDS
 from paxon.codec.records import RECORD_KINDS
-from paxon.codec.values import INTEGER_MAX, ROUND_MAX, Vocabulary
-from paxon.core.decree import NODE_ID_MAX, Ballot, Decree, NodeId, Slot
+from paxon.codec.values import INTEGER_MAX, Vocabulary
+from paxon.core.decree import NODE_ID_MAX, ROUND_MAX, Ballot, Decree, NodeId, Slot
 from paxon.core.messages import BeginBallot, LastVote, Voted
 from paxon.errors import InvariantViolation, ProtocolError
 from tests.codec.examples import HIGH, LOW, MESSAGES
@@ -100,6 +100,15 @@ def body_of(value: object) -> bytes:
 def test_malformed_bodies_are_refused(body: bytes) -> None:
     with pytest.raises(ProtocolError, match="a malformed Voted"):
         WORDS.decode(4, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"\x81\xa4text\xa2\xff\xfe", b"\x81\xa4text\xa1\xc4", b"\x82\xa1x" + b"\x91" * 100_000],
+)
+def test_broken_text_and_a_deep_nest_in_an_unknown_field_are_refused(body: bytes) -> None:
+    with pytest.raises(ProtocolError, match="a malformed Plain"):
+        MIXED.decode(65, body)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from paxon.core import ledger as ledger_module
 from paxon.core import voter as voter_module
-from paxon.core.decree import NO_BALLOT, NOOP, Ballot, Decree, NodeId, Slot
+from paxon.core.decree import NO_BALLOT, NOOP, ROUND_MAX, Ballot, Decree, NodeId, Slot
 from paxon.core.effects import Effects, Letter
 from paxon.core.ledger import Outcome, PromisedBallot, TriedBallot, Vote
 from paxon.core.legislator import Legislator
@@ -23,7 +23,7 @@ from paxon.core.messages import (
     Superseded,
     Voted,
 )
-from paxon.core.president import RESENT_MAX, STUCK_TIMEOUTS
+from paxon.core.president import GAPS_MAX, RESENT_MAX, STUCK_TIMEOUTS
 from paxon.core.roster import ROSTER_LAG, Flexible, Weighted
 from paxon.core.slip import Polling, Trying
 from paxon.core.timing import Timing
@@ -445,6 +445,39 @@ def test_what_is_forced_and_passes_meanwhile_is_not_begun() -> None:
     president.receive(M2, Success(NO_BALLOT, S1, (Outcome(Slot(ROSTER_LAG + 1), decree("elsewhere")),)), 0)
     assert begun(pass_slot(president, S1)) == []
     assert begun(pass_slot(president, S2)) == [(far, decree("far"))]
+
+
+def test_a_gap_that_honest_answers_never_leave_ends_the_ballot() -> None:
+    """Filling it would take for ever; and a lie may be in our own ledger as well, as the outcome of a far slot."""
+    far = Slot(2**62)
+    for told in (promise(NINE, [Vote(far, EARLY, decree("far"))]), promise(NINE, known=[Outcome(far, decree("far"))])):
+        member = trying(M1, above=8)
+        member.receive(M1, promise(NINE), 0)
+        member.receive(M2, told, 0)
+        assert member.slip is None
+        assert member.next_deadline() > 0, "it may try again later"
+
+
+def test_gaps_are_filled_as_far_as_they_are_counted() -> None:
+    edge = Slot(GAPS_MAX + 1)
+    president = polling(M1, above=8, answers={M2: promise(NINE, [Vote(edge, EARLY, decree("far"))])})
+    assert president.next_slot == edge + 1
+    member = trying(M1, above=8)
+    member.receive(M1, promise(NINE), 0)
+    member.receive(M2, promise(NINE, [Vote(Slot(edge + 1), EARLY, decree("far"))]), 0)
+    assert member.slip is None
+
+
+def test_no_ballot_starts_above_the_highest_round() -> None:
+    """Its number could be written, and not be read back at the next start."""
+    member = idle(M1, PromisedBallot(Ballot(ROUND_MAX - 1, M2)))
+    stand(member, above=ROUND_MAX - 1)
+    assert trying_slip(member).ballot == Ballot(ROUND_MAX, M1)
+    member.receive(M2, HandOver(Ballot(ROUND_MAX, M2), S1), 0)
+    member.receive(M2, Superseded(Ballot(ROUND_MAX, M1), by=Ballot(ROUND_MAX, M2)), 0)
+    assert member.slip is None
+    assert member.receive(M2, HandOver(Ballot(ROUND_MAX, M2), S1), 0).records == []
+    assert member.slip is None
 
 
 # --- news of what passed ---

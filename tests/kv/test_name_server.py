@@ -139,6 +139,12 @@ def test_a_reply_of_another_kind_is_the_other_sides_fault() -> None:
         read_reply(b"\xc1", Deleted)
 
 
+@pytest.mark.parametrize("body", [b"\x92\x05\xa2\xff\xfe", b"\x93\x02\x01" + b"\x91" * 100_000])
+def test_a_reply_with_broken_text_or_a_deep_nest_is_the_other_sides_fault(body: bytes) -> None:
+    with pytest.raises(ProtocolError, match="not one of the name server's"):
+        read_reply(body, Deleted)
+
+
 def test_figure_2_of_the_paper() -> None:
     """Section 4.1: an update changes the value and says so; a read answers with the value and changes nothing."""
     machine = NameServer()

@@ -5,6 +5,7 @@ import pytest
 from paxon.core.decree import NodeId
 from paxon.errors import ForeignIdentity, LedgerCorrupt, LedgerInUse, LedgerTooNew, WrongCluster
 from paxon.storage.identity import DataDirectory, Identity, read_identity
+from paxon.storage.twin import Twin
 from tests.storage.disk import MemoryDirectory
 
 
@@ -119,6 +120,29 @@ def test_both_copies_damaged_is_refused(value: str) -> None:
     disk.flip(value + ".copy", 20, 1)
     with pytest.raises(LedgerCorrupt, match=f"no whole copy of {value}"):
         opened(disk)
+
+
+BROKEN_TEXT = b"\x81\xa6member\xa2\xff\xfe"
+DEEP_NEST = b"\x81\xa1x" + b"\x91" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("identity", BROKEN_TEXT, id="identity-text"),
+        pytest.param("peers", BROKEN_TEXT, id="peers-text"),
+        pytest.param("identity", DEEP_NEST, id="identity-nest"),
+        pytest.param("peers", DEEP_NEST, id="peers-nest"),
+        pytest.param("ballots", DEEP_NEST, id="ballots-nest"),
+    ],
+)
+def test_a_whole_copy_without_sense_is_refused(name: str, value: bytes) -> None:
+    """Checksums tell damage only; such a value was written by some other program."""
+    disk = MemoryDirectory()
+    opened(disk).close()
+    Twin(disk, name).write(value)
+    with pytest.raises(LedgerCorrupt, match=f"the {name} in data makes? no sense"):
+        opened(disk).ledger().replay(lambda record: None)
 
 
 def test_a_newer_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,22 +9,23 @@ skips it.  Decoding is strict: a wrong type is refused rather than converted.
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from types import MappingProxyType, NoneType, UnionType
-from typing import Any, NewType, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, NewType, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
 
-from paxon.core.decree import NODE_ID_MAX, Ballot, NodeId
+from paxon.core.decree import NODE_ID_MAX, ROUND_MAX, Ballot, NodeId
 from paxon.errors import InvariantViolation, ProtocolError, check
 
 INTEGER_MAX = 2**63 - 1
 """No count, slot, stamp or number in any value is negative or above this: it fits every signed 64-bit field outside."""
 
-ROUND_MAX = INTEGER_MAX >> 16
-"""The highest round whose ballot, as a term, still fits ``INTEGER_MAX``."""
-
 KIND_MAX = 0xFF
 """A kind is one byte."""
+
+MALFORMED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not the value asked for: text that is no UTF-8 and values nested deeper than
+the stack have errors of their own."""
 
 _Fits = Callable[[Any], bool]
 
@@ -69,7 +70,7 @@ class Vocabulary:
         decode, fits = reader
         try:
             value = decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except MALFORMED as error:
             raise ProtocolError(f"a malformed {self.kinds[kind].__name__}: {error}") from error
         if fits is not None and not fits(value):
             raise ProtocolError(f"a {self.kinds[kind].__name__} with an integer out of range")

@@ -17,6 +17,10 @@ Slot = NewType("Slot", int)
 NODE_ID_MAX = 0xFFFF
 """Ids fit sixteen bits, so that a whole ballot fits the 64-bit integer that the outside calls term."""
 
+ROUND_MAX = (1 << 47) - 1
+"""The highest round, so that a term is never negative in a signed 64-bit field.  A century of a thousand elections a
+second uses up a fiftieth of them."""
+
 FIRST_SLOT = Slot(1)
 
 

@@ -7,9 +7,9 @@ attendance decides, or how to vote.  Sections 2.3, 3.1, 3.2 and 3.3.3.
 from collections import deque
 
 from paxon.core.archive import Archive
-from paxon.core.decree import NO_BALLOT, NOOP, Ballot, Decree, NodeId, Slot
+from paxon.core.decree import NO_BALLOT, NOOP, ROUND_MAX, Ballot, Decree, NodeId, Slot
 from paxon.core.effects import Reading
-from paxon.core.ledger import TriedBallot, Vote
+from paxon.core.ledger import KEPT_SLOTS, TriedBallot
 from paxon.core.messages import (
     BeginBallot,
     HandOver,
@@ -33,6 +33,10 @@ RESENT_MAX = 3
 STUCK_TIMEOUTS = 2
 """A president that lacks passed decrees and gets none for so many election timeouts tries a new ballot (2.4)."""
 
+GAPS_MAX = KEPT_SLOTS
+"""The most slots that a president fills for want of any news of them.  Whoever began a slot knew every decree a window
+below it, and a voter of each of those is among the responders; so honest answers leave gaps within a window only."""
+
 
 class President:
     """Conducts at most one ballot at a time, in all slots at once."""
@@ -51,14 +55,17 @@ class President:
     def try_ballot(self, above: Ballot) -> None:
         """Start a ballot of our own above ``above`` and everything we ever tried or promised (step 1).
 
-        Enabled when: always; whether it is wise is for attendance to say.
+        Enabled when: there is a higher round; whether it is wise is for attendance to say.
         Effects: ``last_tried`` rises durably before the first ``NextBallot`` leaves, so that no
         later life of ours uses the number again (B1).
         """
         self.lose_slip()
         ledger, now_ms = self._ledger, self._pen.now_ms
-        rounds = (above.round, ledger.last_tried.round, ledger.next_ballot.round)
-        ballot = Ballot(max(rounds) + 1, self._pen.me)
+        highest = max(above.round, ledger.last_tried.round, ledger.next_ballot.round)
+        if highest >= ROUND_MAX:
+            # Elections never get there; somebody spoke of such a ballot.  A higher one could not be read back.
+            return
+        ballot = Ballot(highest + 1, self._pen.me)
         self._pen.write(TriedBallot(ballot))
         self.slip = Trying(ballot, until_ms=now_ms + self._timing.election_timeout_ms, sent_ms=now_ms)
         self._send_next_ballot(self.slip)
@@ -86,15 +93,16 @@ class President:
         """
         ledger, now_ms = self._ledger, self._pen.now_ms
         promises = trying.promises
-        latest: dict[Slot, Vote] = {}
-        for promise in promises.values():
-            for vote in promise.votes:
-                if vote.slot not in latest or vote.ballot > latest[vote.slot].ballot:
-                    latest[vote.slot] = vote
+        latest = trying.latest_votes()
         # Below the highest passed_until reported everything has passed, and a decree passed stays
         # passed: proposing there could only repeat it, if we knew it.  Archive asks for it.
         passed_until = max(ledger.passed_until, *(promise.passed_until for promise in promises.values()))
         next_slot = Slot(max(passed_until, ledger.known_until, *(slot + 1 for slot in latest)))
+        if next_slot - passed_until > len(latest) + len(ledger.outcomes) + GAPS_MAX:
+            # Somebody reports a vote or an outcome that cannot be.  Whoever it is, filling the slots below it would
+            # take for ever, and leaving the vote out of account is not ours to decide: no ballot, then.
+            self.lose_slip()
+            return
         forced: deque[tuple[Slot, Decree]] = deque()
         for number in range(passed_until, next_slot):
             slot = Slot(number)

@@ -9,6 +9,7 @@ from collections import deque
 from msgspec import Struct, field
 
 from paxon.core.decree import Ballot, Decree, NodeId, Slot
+from paxon.core.ledger import Vote
 from paxon.core.messages import LastVote
 
 
@@ -20,6 +21,15 @@ class Trying(Struct):
     """When to give up."""
     sent_ms: int
     promises: dict[NodeId, LastVote] = field(default_factory=dict)
+
+    def latest_votes(self) -> dict[Slot, Vote]:
+        """The paper's MaxVote in each slot, over everyone who answered (E1)."""
+        latest: dict[Slot, Vote] = {}
+        for promise in self.promises.values():
+            for vote in promise.votes:
+                if vote.slot not in latest or vote.ballot > latest[vote.slot].ballot:
+                    latest[vote.slot] = vote
+        return latest
 
 
 class Open(Struct):

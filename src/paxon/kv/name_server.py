@@ -94,6 +94,9 @@ _decode_command = msgspec.msgpack.Decoder(Command).decode
 _decode_question = msgspec.msgpack.Decoder(Get).decode
 _decode_reply = msgspec.msgpack.Decoder(Reply).decode
 
+_MALFORMED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the decoders raise for bytes of another kind; as in ``codec.values``, which is the members' and not ours."""
+
 
 class NameServer:
     """A dictionary of byte strings, as a ``StateMachine``.
@@ -115,7 +118,7 @@ class NameServer:
         """Carry out one encoded ``Command``; the result is an encoded ``Reply``.  Never raises for what it is given."""
         try:
             decoded = _decode_command(command)
-        except (msgspec.MsgspecError, RecursionError):
+        except _MALFORMED:
             return _encode(_NO_COMMAND)
         key = decoded.key
         if not 0 < len(key) <= KEY_BYTES_MAX:
@@ -134,7 +137,7 @@ class NameServer:
         """Answer one encoded ``Get``; the result is an encoded ``Reply``.  Never raises for what it is given."""
         try:
             key = _decode_question(question).key
-        except (msgspec.MsgspecError, RecursionError):
+        except _MALFORMED:
             return _encode(_NO_QUESTION)
         if not 0 < len(key) <= KEY_BYTES_MAX:
             return _encode(Refused(_key_fault(key)))
@@ -196,7 +199,7 @@ def read_reply(body: bytes, expected: type[ReplyT]) -> ReplyT:
     """
     try:
         reply = _decode_reply(body)
-    except msgspec.MsgspecError as error:
+    except _MALFORMED as error:
         raise ProtocolError(f"the reply is not one of the name server's: {error}") from error
     if isinstance(reply, expected):
         return reply

@@ -8,8 +8,9 @@ last durable line as well, and is written when the ledger is closed and opened t
 be lost without notice, although nothing may have been written behind it.
 """
 
-from msgspec import DecodeError, Struct, msgpack
+from msgspec import Struct, msgpack
 
+from paxon.codec.values import MALFORMED
 from paxon.core.decree import NO_BALLOT, Ballot
 from paxon.core.ledger import PromisedBallot, Record, TriedBallot, Vote
 from paxon.errors import LedgerCorrupt
@@ -53,7 +54,7 @@ def decode_ballots(where: str, value: bytes | None) -> Ballots | None:
     """
     try:
         return None if value is None else msgpack.decode(value, type=Ballots)
-    except DecodeError as error:
+    except MALFORMED as error:
         raise LedgerCorrupt(f"the {BALLOTS} in {where} make no sense: {error}. {ADVICE}") from error
 
 

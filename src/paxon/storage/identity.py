@@ -6,9 +6,10 @@ A member is its name *and* its storage.  A disk that was emptied has lost promis
 may break agreement; so an empty directory gets a new storage id, and peers who remember another one refuse it.
 """
 
-from msgspec import DecodeError, Struct, msgpack
+from msgspec import Struct, msgpack
 from msgspec.structs import replace
 
+from paxon.codec.values import MALFORMED
 from paxon.core.decree import NodeId
 from paxon.errors import ForeignIdentity, LedgerCorrupt, WrongCluster
 from paxon.storage.directory import LOCK, TEMPORARY, Directory, remove_leftovers
@@ -49,7 +50,7 @@ def read_identity(directory: Directory) -> Identity | None:
 def _identity(directory: Directory, value: bytes) -> Identity:
     try:
         return msgpack.decode(value, type=Identity)
-    except DecodeError as error:
+    except MALFORMED as error:
         raise LedgerCorrupt(f"the identity in {directory.where} makes no sense: {error}") from error
 
 
@@ -66,7 +67,7 @@ class DataDirectory:
         peers = self._peers_twin.read_and_repair(findings.append)
         try:
             self._peers = {} if peers is None else msgpack.decode(peers, type=dict[str, str])
-        except DecodeError as error:
+        except MALFORMED as error:
             raise LedgerCorrupt(f"the peers in {directory.where} make no sense: {error}") from error
         self.findings = findings
         """What was found damaged and repaired, in sentences for the log."""
