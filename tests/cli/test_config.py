@@ -82,6 +82,7 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
         ('name = "n2"', 'name = "n9"', "has no 'n9'"),
         ('name = "n2"', "name = 2", "name: expected"),
         ('name = "n2"', 'name = "n2"\ncolour = 1', "unknown setting colour"),
+        ('name = "n2"', 'name = "n2"\n"col\\nour" = 1', "unknown setting col?our"),
         ('name = "n2"', 'name = "n2"\nquorum = "most"', "quorum 'most' is unknown"),
         ('name = "n2"', 'name = "n2"\nquorum = { promises = 2 }', "go together"),
         ('name = "n2"', 'name = "n2"\nquorum = { promises = 1, votes = 2 }', "must be larger"),
@@ -107,6 +108,8 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
         ("[members]", '[endpoints]\nn9 = "a:1"\n[members]', "n9"),
         ("[members]", '[tls]\ncert = "a"\nkey = "b"\n[members]', "the setting tls.ca is missing"),
         ("[members]", "[members", "is not a TOML file"),
+        ("[members]", "deep = " + "[" * 3000 + "\n[members]", "is not a TOML file"),
+        ("[members]", "long = " + "9" * 5000 + "\n[members]", "is not a TOML file"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_file(tmp_path: Path, old: str, new: str, says: str) -> None:

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from paxon.errors import ConfigurationError
-from paxon.node.config import Address
+from paxon.node.config import NO_TOML, Address
 
 FILE = "cluster.toml"
 HOST = "127.0.0.1"
@@ -162,7 +162,7 @@ def _stored(file: Path, members: int | None, base_port: int | None) -> LocalClus
     try:
         cluster = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), LocalCluster)
         cluster.validate()
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError, ConfigurationError) as error:
+    except (*NO_TOML, msgspec.ValidationError, ConfigurationError) as error:
         raise ConfigurationError(f"{file}: {error}: correct it, or choose another --dir") from error
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from error

@@ -23,6 +23,7 @@ from paxon.core.decree import NODE_ID_MAX, NodeId
 from paxon.core.roster import Roster
 from paxon.core.timing import Timing
 from paxon.errors import ConfigurationError
+from paxon.net.complaints import printable
 from paxon.net.tls import TlsFiles
 from paxon.node.settings import MAJORITY, Address, Limits, QuorumSettings, validate_timing
 
@@ -35,6 +36,10 @@ MEMBERS_MAX = 99
 """More voters than this only make every write slower.  Far below ``NODE_ID_MAX``, which ids of replacements use up."""
 
 DEFAULT_LISTEN = "127.0.0.1:7400"
+
+NO_TOML = (ValueError, RecursionError)
+"""What reading a text that is no TOML raises.  ``tomllib`` has a ``ValueError`` of its own, and bytes
+that are no UTF-8 raise another; but a number of thousands of digits and a deep nest of brackets end in plain ones."""
 
 
 class MemberConfig(Struct, frozen=True, kw_only=True):
@@ -110,7 +115,7 @@ class MemberConfig(Struct, frozen=True, kw_only=True):
             settings = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except NO_TOML as error:
             raise ConfigurationError(f"{path}: is not a TOML file: {error}") from error
         try:
             return cls.from_settings(settings, relative_to=path.parent)
@@ -238,7 +243,8 @@ def _check_distinct(what: str, addresses: Mapping[str, Address]) -> None:
 
 def _in_plain_words(error: msgspec.ValidationError) -> str:
     """msgspec's message, led by the setting it is about."""
-    text, _, place = str(error).partition(" - at `$")
+    # A key of a TOML file may have any character in it.
+    text, _, place = printable(str(error)).partition(" - at `$")
     setting = place.rstrip("`").lstrip(".")
     if unknown := re.match(r"Object contains unknown field `(.*)`", text):
         return f"unknown setting {'.'.join(filter(None, (setting, unknown[1])))}: remove it or correct its name"

@@ -25,6 +25,12 @@ from paxon.sim.workload import Request
 
 TOLD = "> "
 
+MEMBERS_MAX = 9
+"""More would only make a play hard to follow."""
+
+WAIT_MS_MAX = 60_000
+"""The longest single wait: a minute in which nobody gives a direction is told in seconds."""
+
 BROKEN = f"{TOLD}broken: "
 """How the last line of a play begins in which a rule was broken or something expected is not so."""
 
@@ -74,6 +80,8 @@ class Stage:
         if words[0] != "members":
             raise ValueError("a play begins with its members")
         size = int(words[1])
+        if not 2 <= size <= MEMBERS_MAX:
+            raise ValueError(f"a play has from 2 to {MEMBERS_MAX} members")
         self._everyone = tuple(NodeId(member) for member in range(1, size + 1))
         quorums, words = _quorums_of(self._everyone, words[2:])
         depth = PIPELINE_DEPTH
@@ -168,6 +176,8 @@ class Stage:
 
     def _do_wait(self, words: list[str]) -> None:
         (time_ms,) = map(int, words)
+        if not 0 <= time_ms <= WAIT_MS_MAX:
+            raise ValueError(f"wait from 0 to {WAIT_MS_MAX} milliseconds")
         self._script.wait(time_ms)
 
     def _do_settle(self, words: list[str]) -> None:
