@@ -85,11 +85,17 @@ def sections(text: str) -> dict[str, str]:
 
 
 def first_cells(text: str) -> list[str]:
-    """The first cell of each table row, without the rows that name columns and draw the line below them."""
+    """The first cell of each table row."""
+    return [cells[0] for cells in table_rows(text)]
+
+
+def table_rows(text: str) -> list[list[str]]:
+    """The cells of each table row, without the rows that name columns and draw the line below them."""
     rows = [line.strip() for line in text.splitlines() if line.strip().startswith("|")]
     rules = [number for number, row in enumerate(rows) if re.fullmatch(r"[|\s:-]+", row)]
     skipped = {*rules, *(number - 1 for number in rules)}
-    return [row.strip("|").split("|")[0].strip() for number, row in enumerate(rows) if number not in skipped]
+    kept = [row for number, row in enumerate(rows) if number not in skipped]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in kept]
 
 
 def commands_in_readme(text: str) -> list[str]:
