@@ -12,9 +12,11 @@ DIR ?= paxon-data
 BASE_PORT ?= 7400
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_SECONDS ?= 60
+FUZZ_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test mutants lint bench bench-failover bench-catch-up bench-simulate bench-soak model tla constraints clean
+.PHONY: help run test mutants fuzz lint bench bench-failover bench-catch-up bench-simulate bench-soak model tla constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -53,9 +55,14 @@ bench-soak: $(STAMP) ## ten minutes of load without faults: the leader stays
 model: $(STAMP) ## visit every state of some small worlds with the shipped core; a few minutes
 	@$(VENV)/bin/python -m paxon.sim.explore
 
-tla: $(STAMP) ## check the TLA+ specification with TLC, then every broken rule; ten to fifteen minutes, needs Java
+tla: $(STAMP) ## check the TLA+ specification with TLC, then every broken rule; ten minutes, needs Java
 	@$(VENV)/bin/python spec/tlc.py
 	@$(VENV)/bin/python spec/tlc.py --mutants
+
+fuzz: $(STAMP) ## feed every decoder what nobody would send; FUZZ_SECONDS (60) for each target, FUZZ_ARGS names some
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+		-r constraints-fuzz.txt || echo "atheris could not be installed" >&2
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(VENV)/bin/python -m tests.fuzz $(FUZZ_ARGS)
 
 # The pip of a fresh virtual environment is enough: everything, the build backend too, comes from constraints.txt.
 $(STAMP): pyproject.toml constraints.txt
@@ -71,11 +78,14 @@ constraints: ## pin the newest allowed version of every dependency again
 	@set -e; work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
 	$(PYTHON) -m venv "$$work/venv"; \
 	"$$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
-	"$$work/venv/bin/uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 --upgrade \
-		--extra speed --group dev --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
-		--output-file "$$work/pins.txt"; \
+	compile="$$work/venv/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+		--no-header --no-emit-index-url --no-emit-find-links"; \
+	$$compile pyproject.toml --extra speed --group dev --output-file "$$work/pins.txt"; \
+	$$compile --group fuzz --output-file "$$work/pins-fuzz.txt"; \
 	{ echo "# Every package that the Makefile installs, pinned and hashed, for Python 3.11 and newer on any platform."; \
-	echo "# Made from pyproject.toml by: make constraints"; cat "$$work/pins.txt"; } > constraints.txt
+	echo "# Made from pyproject.toml by: make constraints"; cat "$$work/pins.txt"; } > constraints.txt; \
+	{ echo "# What make fuzz installs beside constraints.txt, pinned and hashed."; \
+	echo "# Made from pyproject.toml by: make constraints"; cat "$$work/pins-fuzz.txt"; } > constraints-fuzz.txt
 
 clean: ## remove .venv and caches; data directories stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -1,4 +1,4 @@
-"""constraints.txt pins everything, by hash, and says nothing about where it was made or where packages come from."""
+"""The files of constraints pin everything, by hash, and say nothing about where they or the packages come from."""
 
 import re
 import tomllib
@@ -20,8 +20,11 @@ def pin_objections(text: str) -> list[str]:
     return found
 
 
+PINS = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("constraints.txt", "constraints-fuzz.txt"))
+
+
 def test_the_pins_are_exact_hashed_and_placeless() -> None:
-    demand_none(pin_objections((ROOT / "constraints.txt").read_text(encoding="utf-8")))
+    demand_none(pin_objections(PINS))
 
 
 def test_every_dependency_is_pinned() -> None:
@@ -32,8 +35,7 @@ def test_every_dependency_is_pinned() -> None:
         *(name for names in project["project"]["optional-dependencies"].values() for name in names),
         *(name for names in project["dependency-groups"].values() for name in names if isinstance(name, str)),
     ]
-    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8")
-    pinned = set(re.findall(r"^([a-z0-9-]+)==", pins, re.MULTILINE))
+    pinned = set(re.findall(r"^([a-z0-9-]+)==", PINS, re.MULTILINE))
     names = {match[0] for match in map(re.compile(r"[A-Za-z0-9-]+").match, wanted) if match}
     assert names - pinned == set(), "run: make constraints"
 

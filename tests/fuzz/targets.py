@@ -1,0 +1,14 @@
+"""Every target by its name."""
+
+from collections.abc import Mapping
+
+from tests.fuzz import codec, members, requests, storage, texts
+from tests.fuzz.oracle import Target
+
+TARGETS: Mapping[str, Target] = {
+    **codec.TARGETS,
+    **requests.TARGETS,
+    **storage.TARGETS,
+    **members.TARGETS,
+    **texts.TARGETS,
+}
