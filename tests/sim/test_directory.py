@@ -7,14 +7,22 @@ import pytest
 
 from paxon.core.decree import FIRST_SLOT, Ballot, Decree, NodeId, Slot
 from paxon.core.ledger import Record, Vote
-from paxon.sim.directory import SECTOR_BYTES, PowerCut, SimDirectory
+from paxon.sim.agenda import Agenda
+from paxon.sim.directory import SECTOR_BYTES, SimDirectory
+from paxon.sim.fuse import Fuse, PowerCut
+from paxon.sim.strikes import FILE_POINTS, Strikes
 from paxon.storage.identity import DataDirectory
 
 NAME = "file"
 
 
 def directory(seed: int = 0) -> SimDirectory:
-    return SimDirectory(1, Random(seed))
+    return with_fuse(seed)[0]
+
+
+def with_fuse(seed: int) -> tuple[SimDirectory, Fuse]:
+    fuse = Fuse(NodeId(1), Strikes(Agenda()))
+    return SimDirectory(1, Random(seed), fuse), fuse
 
 
 def with_file(seed: int, content: bytes) -> SimDirectory:
@@ -101,11 +109,12 @@ def test_a_full_disk_refuses_growth_and_nothing_else() -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_the_ledger_file_keeps_what_it_called_durable_whenever_the_power_goes(seed: int) -> None:
     random = Random(seed)
-    made = directory(seed)
+    made, fuse = with_fuse(seed)
     written: list[Record] = []
     durable = 0
     for _ in range(12):
-        made.operations_left = random.choice((None, random.randrange(40)))
+        if random.getrandbits(1):
+            fuse.light(FILE_POINTS, random.randrange(80), 0)
         try:
             data = DataDirectory.open(made, "sim", "m1", NodeId(1), "storage")
             file = data.ledger(4096)
@@ -121,7 +130,8 @@ def test_the_ledger_file_keeps_what_it_called_durable_whenever_the_power_goes(se
                 durable = file.sync()
         except PowerCut:
             pass
-        made.operations_left = None
+        fuse.put_out()
+        made.end_of_process()
         if random.getrandbits(1):
             made.power_cut()
 

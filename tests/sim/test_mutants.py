@@ -2,6 +2,7 @@
 
 import pytest
 
+from paxon.sim.plan import PROFILES
 from paxon.sim.world import Violation, World
 from tests.mutants import core, host, presidency
 from tests.mutants.mutant import Mutant
@@ -25,7 +26,7 @@ MUTANTS: dict[Mutant, str] = {
     core.stamps_from_the_clock_alone: "3.3.3",
 }
 
-SEEDS = (*range(18), *range(23, 600, 6))
+SEEDS = (*range(2 * len(PROFILES)), *range(PROFILES.index("hasty") + 2 * len(PROFILES), 1_000, len(PROFILES)))
 """Some of every plan, then the hasty plan, which has the most contention."""
 
 

@@ -9,7 +9,7 @@ import click
 from paxon.cli.failures import DONE, REFUSED
 from paxon.sim.campaign import Campaign, Tally, run_campaign
 from paxon.sim.plan import MEMBERS_MAX, PROFILES
-from paxon.sim.strikes import FAULTS
+from paxon.sim.strikes import FAULTS, PARTS
 from paxon.sim.time_spent import in_words, shares
 
 SHOWN_MAX = 5
@@ -24,8 +24,17 @@ SHOWN_MAX = 5
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Processes.  [default: all cores]"
 )
+@click.option("--all-faults", is_flag=True, help="Fail if any fault, or any form of one, never struck.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def simulate(seeds: int, start: int, members: int | None, profile: str | None, jobs: int | None, as_json: bool) -> None:
+def simulate(
+    seeds: int,
+    start: int,
+    members: int | None,
+    profile: str | None,
+    jobs: int | None,
+    all_faults: bool,
+    as_json: bool,
+) -> None:
     """Run the member that ships through simulated faults, and check every rule after every step.
 
     The network, the disks and the clocks are simulated, everything else is this build: a seed
@@ -39,7 +48,9 @@ def simulate(seeds: int, start: int, members: int | None, profile: str | None, j
         click.echo(json.dumps(_as_json(tally)))
     else:
         _print(tally)
-    sys.exit(REFUSED if tally.violations else DONE)
+    if all_faults and tally.missed:
+        click.echo(f"never struck: {', '.join(tally.missed)}", err=True)
+    sys.exit(REFUSED if tally.violations or (all_faults and tally.missed) else DONE)
 
 
 def _as_json(tally: Tally) -> dict[str, object]:
@@ -53,6 +64,7 @@ def _as_json(tally: Tally) -> dict[str, object]:
         "ratio_per_core": round(tally.speed_per_core, 1),
         "time_spent": {part: round(share, 4) for part, share in shares(tally.samples).items()},
         "faults": {fault: tally.faults[fault] for fault in FAULTS},
+        "parts": {fault: {part: tally.parts[f"{fault} {part}"] for part in parts} for fault, parts in PARTS.items()},
         "counts": dict(sorted(tally.counts.items())),
     }
 
@@ -65,6 +77,8 @@ def _print(tally: Tally) -> None:
     click.echo("faults:")
     for fault, what in FAULTS.items():
         click.echo(f"{tally.faults[fault]:>12,}  {fault:<3} {what}")
+        for part in PARTS.get(fault, ()):
+            click.echo(f"{tally.parts[f'{fault} {part}']:>12,}      {part}")
     click.echo("and otherwise:")
     for name, count in sorted(tally.counts.items()):
         click.echo(f"{count:>12,}  {name}")

@@ -22,13 +22,19 @@ NOTED_MAX = 4_096
 class Life:
     """One run of a member's process, from start to crash.  What belongs to a life ends with it."""
 
-    __slots__ = ("alive", "member", "number", "paused_until_ms")
+    __slots__ = ("alive", "free_at_ms", "is_paused", "member", "number", "postponed", "step_ms")
 
     def __init__(self, member: NodeId, number: int) -> None:
         self.member = member
         self.number = number
         self.alive = True
-        self.paused_until_ms = 0
+        self.is_paused = False
+        self.postponed: list[Event] = []
+        """What fell due while it was paused, in that order."""
+        self.step_ms = 0
+        """How long it works on one event; 0 unless it is slow."""
+        self.free_at_ms = 0
+        """When a slow process has worked off everything that came before."""
 
 
 class Event(Struct, eq=False):
@@ -41,6 +47,10 @@ class Event(Struct, eq=False):
     life: Life | None
     is_letter: bool = False
     """Whether it travels on by itself while everybody is away."""
+    clock_ms: int | None = None
+    """When it is due by the clock of ``life``, if it is a timer."""
+    has_turn: bool = False
+    """Whether a slow process has come to it."""
 
     def cancel(self) -> None:
         """Make sure it does not happen."""
@@ -72,7 +82,8 @@ class Agenda:
     def pop(self, until_ms: int) -> Event | None:
         """The next event not after ``until_ms``, with the clock moved to it; otherwise the clock moves to ``until_ms``.
 
-        Events of a member that is paused wait for the end of the pause, those of a dead life never come.
+        Events of a member that is paused wait for the end of the pause, those of a slow one for its
+        having worked off what came before; those of a dead life never come.
         """
         heap = self._heap
         while heap and heap[0][0] <= until_ms:
@@ -80,14 +91,57 @@ class Agenda:
             life = event.life
             if event.action is None or (life is not None and not life.alive):
                 continue
-            if life is not None and life.paused_until_ms > at_ms:
-                event.at_ms = life.paused_until_ms
-                self._push(event)
-                continue
             self.now_ms = at_ms
+            if life is not None and (life.is_paused or life.step_ms) and self._is_kept_waiting(event, life):
+                continue
             return event
         self.now_ms = max(self.now_ms, until_ms)
         return None
+
+    def _is_kept_waiting(self, event: Event, life: Life) -> bool:
+        if life.is_paused:
+            life.postponed.append(event)
+            return True
+        if event.has_turn:
+            return False
+        event.has_turn = True
+        turn_ms = max(self.now_ms, life.free_at_ms)
+        life.free_at_ms = turn_ms + life.step_ms
+        if turn_ms == self.now_ms:
+            return False
+        event.at_ms = turn_ms
+        self._push(event)
+        return True
+
+    def resume(self, life: Life, apart_ms: int = 0) -> int:
+        """End a pause: what fell due meanwhile happens now, or so far apart.  Returns how many timers are late."""
+        life.is_paused = False
+        postponed, life.postponed = life.postponed, []
+        for number, event in enumerate(postponed):
+            event.at_ms = self.now_ms + number * apart_ms
+            self._push(event)
+        return sum(event.clock_ms is not None and event.action is not None for event in postponed)
+
+    def hasten(self, life: Life) -> None:
+        """A slow process is fast again: all that waited for its turn happens now."""
+        life.step_ms = life.free_at_ms = 0
+        self._replan(life, lambda event: self.now_ms if event.has_turn else None)
+
+    def replan_timers(self, life: Life, when: Callable[[int], int]) -> None:
+        """The clock of ``life`` runs at another rate: ``when`` tells the true time at which it shows a reading."""
+        self._replan(life, lambda event: None if event.clock_ms is None else max(self.now_ms, when(event.clock_ms)))
+
+    def _replan(self, life: Life, when: Callable[[Event], int | None]) -> None:
+        """Give events of ``life`` another time, those that ``when`` has one for."""
+        for place, (_, number, event) in enumerate(self._heap):
+            if event.life is life and (at_ms := when(event)) is not None:
+                event.at_ms = at_ms
+                self._heap[place] = (at_ms, number, event)
+        heapify(self._heap)
+
+    def planned_for(self, life: Life) -> int:
+        """How many events of ``life`` are still to come."""
+        return sum(event.life is life and event.action is not None for _, _, event in self._heap)
 
     def leap(self, by_ms: int) -> None:
         """Nobody is there for ``by_ms``: everything planned happens so much later, but letters travel on.

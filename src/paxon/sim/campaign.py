@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from msgspec import Struct, field
 
 from paxon.sim.plan import plan_of
+from paxon.sim.strikes import FAULTS, PARTS
 from paxon.sim.time_spent import sampled
 from paxon.sim.world import Violation, World
 
@@ -33,6 +34,7 @@ class Outcome(Struct, frozen=True):
     lived_ms: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=dict)
+    parts: dict[str, int] = field(default_factory=dict)
     samples: dict[str, int] = field(default_factory=dict)
     """Where the time went, by part (see ``time_spent``)."""
     cpu_s: float = 0.0
@@ -53,7 +55,16 @@ class Tally(Struct):
     counts: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     """How often each fault struck, by its id."""
+    parts: Counter[str] = field(default_factory=Counter)
+    """How often each form of a fault struck, as "id form"."""
     violations: list[Outcome] = field(default_factory=list)
+
+    @property
+    def missed(self) -> list[str]:
+        """The faults and the forms of faults that no run had."""
+        faults = [fault for fault in FAULTS if not self.faults[fault]]
+        named = (f"{fault} {part}" for fault, parts in PARTS.items() for part in parts)
+        return faults + [part for part in named if not self.parts[part]]
 
     @property
     def speed(self) -> float:
@@ -76,7 +87,7 @@ def run_seed(campaign: Campaign, seed: int) -> Outcome:
     except Violation as violation:
         return Outcome(seed, samples=dict(samples), cpu_s=time.process_time() - began, violation=str(violation))
     cpu_s = time.process_time() - began
-    return Outcome(seed, report.lived_ms, report.counts, report.faults, dict(samples), cpu_s)
+    return Outcome(seed, report.lived_ms, report.counts, report.faults, report.parts, dict(samples), cpu_s)
 
 
 def run_campaign(campaign: Campaign, jobs: int, progress: Callable[[Tally], None]) -> Tally:
@@ -91,6 +102,7 @@ def run_campaign(campaign: Campaign, jobs: int, progress: Callable[[Tally], None
         tally.samples.update(outcome.samples)
         tally.counts.update(outcome.counts)
         tally.faults.update(outcome.faults)
+        tally.parts.update(outcome.parts)
         if outcome.violation:
             tally.violations.append(outcome)
         progress(tally)

@@ -4,19 +4,20 @@ Theory of operation: every file has the bytes that a reader sees and the bytes t
 platter, and a list of the changes between the two.  A power cut lets any subset of the changed
 sectors reach the platter and forgets the rest; names survive up to some point in the order in
 which they changed, as a journaling file system has it.  The death of a process alone loses
-nothing that was written, but does not make it durable either.
+nothing that was written, but does not make it durable either; it gives the lock back.
 """
 
+import copy
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from random import Random
+
+from paxon.errors import LedgerInUse
+from paxon.sim.fuse import Fuse
 
 SECTOR_BYTES = 512
 """What a disk writes whole or not at all."""
-
-
-class PowerCut(BaseException):
-    """The power goes in the middle of a file operation: no code of the member runs after this."""
 
 
 class _File:
@@ -34,9 +35,10 @@ class _File:
 class SimDirectory:
     """Satisfies ``Directory``; outlives the lives of its member."""
 
-    def __init__(self, member: int, random: Random) -> None:
+    def __init__(self, member: int, random: Random, fuse: Fuse) -> None:
         self._where = f"member-{member}"
         self._random = random
+        self._fuse = fuse
         self._files: dict[str, _File] = {}
         self._durable_names: dict[str, _File] = {}
         self._name_changes: list[dict[str, _File]] = []
@@ -45,8 +47,12 @@ class SimDirectory:
         """Whether the disk has no room: writes that need more fail."""
         self.fails_sync = False
         """Whether the next sync of a file fails for good."""
-        self.operations_left: int | None = None
-        """How many changes go through before the power is cut; ``None`` is any number."""
+        self.has_no_descriptors = False
+        """Whether the process has as many files open as it may."""
+        self._writable: set[str] = set()
+        """Files that the process holds open for writing."""
+        self._locks: list[SimDirectory] = []
+        """The process that has the lock, if one has.  All processes on this directory share the list."""
 
     # --- what the simulator does to it ---
 
@@ -63,7 +69,21 @@ class SimDirectory:
             self._durable_names = dict(self._name_changes[survived - 1])
         self._name_changes.clear()
         self._files = dict(self._durable_names)
-        self.operations_left = None
+
+    def end_of_process(self) -> None:
+        """The process that used this directory is gone."""
+        self._writable.clear()
+        self.close()
+
+    def of_another_process(self) -> "SimDirectory":
+        """The same directory as a second process on the machine has it."""
+        other = copy.copy(self)
+        other._writable = set()
+        return other
+
+    def contents(self) -> dict[str, bytes]:
+        """What a reader sees in every file, by name."""
+        return {name: bytes(file.seen) for name, file in sorted(self._files.items())}
 
     def _tear(self, file: _File) -> None:
         platter = file.durable
@@ -93,7 +113,10 @@ class SimDirectory:
         return self._where
 
     def lock(self) -> None:
-        """See ``Directory``.  There is one process at a time here."""
+        """See ``Directory``."""
+        if self._locks:
+            raise LedgerInUse(f"{self._where} is in use by another process")
+        self._locks.append(self)
 
     def names(self) -> list[str]:
         """See ``Directory``."""
@@ -103,26 +126,31 @@ class SimDirectory:
         """See ``Directory``."""
         if name in self._files:
             raise FileExistsError(errno.EEXIST, "File exists", name)
+        self._open()
         self._need_room()
-        self._rename_all(lambda names: names.update({name: _File()}))
+        with self._point("create"):
+            self._change_names(lambda names: names.update({name: _File()}))
 
     def read(self, name: str) -> bytes:
         """See ``Directory``."""
+        self._open()
         return bytes(self._file(name).seen)
 
     def pread(self, name: str, offset: int, size: int) -> bytes:
         """See ``Directory``."""
+        self._open()
         return bytes(self._file(name).seen[offset : offset + size])
 
     def pwrite(self, name: str, offset: int, data: bytes) -> None:
         """See ``Directory``."""
-        self._count()
-        file = self._file(name)
-        if offset + len(data) > len(file.seen):
-            self._need_room()
-            _resize(file.seen, offset + len(data))
-        file.seen[offset : offset + len(data)] = data
-        file.changes.append((offset, bytes(data)))
+        self._open_writable(name)
+        with self._point("write"):
+            file = self._file(name)
+            if offset + len(data) > len(file.seen):
+                self._need_room()
+                _resize(file.seen, offset + len(data))
+            file.seen[offset : offset + len(data)] = data
+            file.changes.append((offset, bytes(data)))
 
     def size(self, name: str) -> int:
         """See ``Directory``."""
@@ -130,10 +158,11 @@ class SimDirectory:
 
     def truncate(self, name: str, size: int) -> None:
         """See ``Directory``."""
-        self._count()
-        file = self._file(name)
-        _resize(file.seen, size)
-        file.changes.append(size)
+        self._open_writable(name)
+        with self._point("truncate"):
+            file = self._file(name)
+            _resize(file.seen, size)
+            file.changes.append(size)
 
     def preallocate(self, name: str, size: int) -> None:
         """See ``Directory``."""
@@ -143,8 +172,11 @@ class SimDirectory:
 
     def sync(self, name: str) -> None:
         """See ``Directory``."""
-        self._count()
-        file = self._file(name)
+        self._open_writable(name)
+        with self._point("sync"):
+            self._sync(self._file(name), name)
+
+    def _sync(self, file: _File, name: str) -> None:
         if self.fails_sync:
             self.fails_sync = False
             # The kernel reports the error once and holds the pages for clean: readers still see
@@ -173,24 +205,34 @@ class SimDirectory:
             del names[old]
             names[new] = file
 
-        self._rename_all(change)
+        with self._point("rename"):
+            self._change_names(change)
+        self.release(new)
+        if old in self._writable:
+            self._writable.remove(old)
+            self._writable.add(new)
 
     def remove(self, name: str) -> None:
         """See ``Directory``."""
         self._file(name)
-        self._rename_all(lambda names: names.__delitem__(name))
+        self.release(name)
+        self._change_names(lambda names: names.__delitem__(name))
 
     def release(self, name: str) -> None:
         """See ``Directory``."""
+        self._writable.discard(name)
 
     def sync_directory(self) -> None:
         """See ``Directory``."""
-        self._count()
-        self._durable_names = dict(self._files)
-        self._name_changes.clear()
+        self._open()
+        with self._point("directory sync"):
+            self._durable_names = dict(self._files)
+            self._name_changes.clear()
 
     def close(self) -> None:
         """See ``Directory``."""
+        if self in self._locks:
+            self._locks.remove(self)
 
     def _file(self, name: str) -> _File:
         file = self._files.get(name)
@@ -198,8 +240,7 @@ class SimDirectory:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", name)
         return file
 
-    def _rename_all(self, change: Callable[[dict[str, _File]], None]) -> None:
-        self._count()
+    def _change_names(self, change: Callable[[dict[str, _File]], None]) -> None:
         change(self._files)
         self._name_changes.append(dict(self._files))
 
@@ -207,11 +248,21 @@ class SimDirectory:
         if self.is_full:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    def _count(self) -> None:
-        if self.operations_left is not None:
-            if self.operations_left == 0:
-                raise PowerCut
-            self.operations_left -= 1
+    def _open(self) -> None:
+        if self.has_no_descriptors:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    def _open_writable(self, name: str) -> None:
+        if name not in self._writable:
+            self._open()
+            self._writable.add(name)
+
+    @contextmanager
+    def _point(self, operation: str) -> Iterator[None]:
+        """Where the process may end: on either side of a change."""
+        self._fuse.reached(f"before {operation}")
+        yield
+        self._fuse.reached(f"after {operation}")
 
 
 def _resize(content: bytearray, size: int) -> None:

@@ -8,14 +8,17 @@ from paxon.core.decree import Slot
 from paxon.core.ledger import Outcome, Record
 from paxon.errors import LedgerError, LedgerSyncFailed
 from paxon.sim.agenda import Agenda, Event, Life, Trace
-from paxon.sim.directory import PowerCut, SimDirectory
+from paxon.sim.directory import SimDirectory
+from paxon.sim.fuse import Fuse, PowerCut
 from paxon.sim.oracle import Oracle
 from paxon.sim.plan import MachineFaults
-from paxon.sim.strikes import Strikes
+from paxon.sim.shortages import Shortages
+from paxon.sim.strikes import FILE_POINTS, Strikes
 from paxon.storage.ledger_file import LedgerFile
 
-OPERATIONS_MAX = 8
-"""A crash during a sync lets fewer file operations than this through: it rarely needs more, so every stage is hit."""
+POINTS_MAX = 16
+"""A crash during a sync comes at one of this many points, before or after a file operation: it rarely has more, so
+every stage is hit."""
 
 
 class SimDisk:
@@ -32,6 +35,8 @@ class SimDisk:
         oracle: Oracle,
         random: Random,
         faults: Callable[[], MachineFaults],
+        fuse: Fuse,
+        shortages: Shortages,
     ) -> None:
         self._agenda = agenda
         self._trace = trace
@@ -43,6 +48,8 @@ class SimDisk:
         self._random = random
         self._faults = faults
         self._label = f"sync {life.member}"
+        self._fuse = fuse
+        self._shortages = shortages
         self._queued: list[Record] = []
         """Appended while a sync is under way: that sync need not cover them, so it does not."""
         self.waits_for_hand = False
@@ -58,6 +65,7 @@ class SimDisk:
 
     def append(self, records: Sequence[Record]) -> None:
         """See ``Disk``."""
+        self._shortages.allocate("memory to append")
         self._queued.extend(records)
         self._oracle.wrote(self._life.member, records)
 
@@ -95,22 +103,25 @@ class SimDisk:
         """The process ends; a sync under way got through some of its file operations."""
         if self._synced is None:
             return
-        left = self._random.randrange(OPERATIONS_MAX)
-        if self._strikes.strike("P2", f"{self._life.member} dies after {left} file operations of a sync"):
-            self._directory.operations_left = left
+        self._fuse.light(FILE_POINTS, self._random.randrange(POINTS_MAX), 0)
         try:
             self._file.sync()
         except (PowerCut, OSError, LedgerError):
             pass
         finally:
-            self._directory.operations_left = None
+            self._fuse.put_out()
 
     def recall(self, from_slot: Slot, bytes_max: int, found: Callable[[tuple[Outcome, ...]], None]) -> None:
         """See ``Disk``."""
         self._trace.counts["recalls"] += 1
 
         def read() -> None:
-            found(self._file.recall(from_slot, bytes_max))
+            try:
+                outcomes = self._file.recall(from_slot, bytes_max)
+            except (OSError, LedgerSyncFailed):
+                # As ``ThreadedDisk`` has it: whoever asked asks again.
+                outcomes = ()
+            found(outcomes)
 
         self._agenda.after(self._delay(), f"recall {self._life.member}", read, self._life)
 

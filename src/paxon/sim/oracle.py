@@ -122,6 +122,11 @@ class Oracle:
             book = self.books[sender]
             self.history.letter(sender, book.life, message, book.durable)
 
+    def heard(self, frames: Sequence[tuple[int, bytes]], sent: Sequence[tuple[int, bytes]]) -> None:
+        """From a stream that was damaged a member read ``frames``; ``sent`` is what was put into it."""
+        for frame in frames:
+            check(frame in sent, "a damaged letter is noticed by its checksum and never read")
+
     def stepped(self, member: NodeId, slip: Slip, line: int, applied_until: Slot) -> None:
         """Something happened at ``member``: its records, its applications, and I2, I4 and I5 for its slip.
 

@@ -11,6 +11,7 @@ from paxon.sim.dice import Dice
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
+STORM_MS = 10_000
 
 
 class NetworkFaults(Struct, frozen=True):
@@ -31,6 +32,17 @@ class NetworkFaults(Struct, frozen=True):
     cut_every_ms: int = 0
     """Partitions begin this often on average; 0 is never."""
     cut_ms: tuple[int, int] = (200, 4_000)
+    damaged: float = 0.0
+    """The part of letters whose bytes change on the way."""
+    clog_every_ms: int = 0
+    """One link, or many in turn, hold everything back for a while."""
+    clog_ms: tuple[int, int] = (0, 5_000)
+    break_every_ms: int = 0
+    """Connections break this often, or stay and carry nothing, or nothing large."""
+    cap_every_ms: int = 0
+    """All links of a member become narrow this often."""
+    cap_ms: tuple[int, int] = (1_000, 8_000)
+    cap_bytes_per_s: tuple[int, int] = (2_000, 50_000)
 
 
 class MachineFaults(Struct, frozen=True):
@@ -42,6 +54,8 @@ class MachineFaults(Struct, frozen=True):
     """All members crash at once and stay away for hours."""
     pause_every_ms: int = 0
     pause_ms: tuple[int, int] = (50, 3_000)
+    long_pause: float = 0.0
+    """The part of pauses that last up to a minute."""
     sync_ms: tuple[int, int] = (1, 3)
     slow_sync: float = 0.0
     """The part of syncs that take up to ``slow_sync_ms``."""
@@ -53,7 +67,21 @@ class MachineFaults(Struct, frozen=True):
     drift_ppm: int = 200
     skew_ms: int = 50
     clock_step_every_ms: int = 0
-    """Wall clocks jump, by up to a minute either way."""
+    """Wall clocks jump: by minutes, a day, to 1970, or to and fro."""
+    rate_every_ms: int = 0
+    """Monotonic clocks run at half to one and a half times their rate for a while."""
+    point_every_ms: int = 0
+    """A process is to die exactly at some point of what it does next."""
+    slow_every_ms: int = 0
+    """A process takes its time over every event for a while."""
+    slow_ms: tuple[int, int] = (1_000, 6_000)
+    step_ms: tuple[int, int] = (2, 60)
+    """How long a slow process works on one event."""
+    shortage_every_ms: int = 0
+    """A process lacks memory, or open files for a while."""
+    shortage_ms: tuple[int, int] = (100, 1_500)
+    loop_every_ms: int = 0
+    """A process dies again and again, or all are restarted in turn, or a second one is started on one's directory."""
 
 
 class Plan(Struct, frozen=True):
@@ -64,7 +92,7 @@ class Plan(Struct, frozen=True):
     network: NetworkFaults = NetworkFaults()
     machines: MachineFaults = MachineFaults()
     timing: Timing = Timing()
-    storm_ms: int = 10_000
+    storm_ms: int = STORM_MS
     """How long faults go on before everything heals."""
     request_every_ms: int = 60
     reads: float = 0.25
@@ -73,6 +101,8 @@ class Plan(Struct, frozen=True):
     decree_bytes_max: int = 1 << 20
     encode: bool = True
     """Send every letter through the codec."""
+    heals_core_only: bool = False
+    """Whether some members stay broken for good after the storm, as many as the others can do without."""
 
     @property
     def members(self) -> tuple[NodeId, ...]:
@@ -82,7 +112,17 @@ class Plan(Struct, frozen=True):
 LOSSY = NetworkFaults(loss=0.12, duplicates=0.1, detained=0.01, delay_ms=(0, 25), slow=0.08, replay_every_ms=120)
 CUT = NetworkFaults(loss=0.01, delay_ms=(0, 8), detained=0.005, cut_every_ms=1_200)
 STORMY = NetworkFaults(
-    loss=0.06, duplicates=0.08, detained=0.01, delay_ms=(0, 15), slow=0.06, replay_every_ms=200, cut_every_ms=2_500
+    loss=0.06,
+    duplicates=0.08,
+    detained=0.01,
+    delay_ms=(0, 15),
+    slow=0.06,
+    replay_every_ms=200,
+    cut_every_ms=2_500,
+    damaged=0.003,
+    clog_every_ms=4_000,
+    break_every_ms=3_000,
+    cap_every_ms=8_000,
 )
 CRASHING = MachineFaults(crash_every_ms=900, slow_sync=0.05)
 TROUBLED = MachineFaults(
@@ -95,6 +135,45 @@ TROUBLED = MachineFaults(
     drift_ppm=20_000,
     skew_ms=5_000,
     clock_step_every_ms=3_000,
+    rate_every_ms=6_000,
+    point_every_ms=3_000,
+    slow_every_ms=6_000,
+    shortage_every_ms=5_000,
+    loop_every_ms=8_000,
+)
+
+GRAY_LINKS = NetworkFaults(delay_ms=(0, 12), slow=0.02, clog_every_ms=5_000, cap_every_ms=6_000, cap_ms=(2_000, 20_000))
+GRAY = MachineFaults(
+    pause_every_ms=12_000,
+    long_pause=0.3,
+    slow_sync=0.1,
+    slow_sync_ms=700,
+    slow_every_ms=6_000,
+    slow_ms=(1_000, 15_000),
+)
+"""Nobody is gone, and nobody quite there."""
+
+SKEWED = MachineFaults(
+    crash_every_ms=15_000,
+    pause_every_ms=8_000,
+    long_pause=0.1,
+    drift_ppm=500_000,
+    skew_ms=60_000,
+    clock_step_every_ms=2_000,
+    rate_every_ms=4_000,
+)
+
+STREAMS = NetworkFaults(
+    loss=0.002, delay_ms=(0, 10), damaged=0.01, clog_every_ms=6_000, break_every_ms=800, replay_every_ms=1_000
+)
+
+RESTARTS = MachineFaults(
+    crash_every_ms=6_000,
+    down_ms=(10, 800),
+    slow_sync=0.05,
+    point_every_ms=500,
+    shortage_every_ms=1_500,
+    loop_every_ms=3_000,
 )
 
 HASTY = Timing(presence_ms=15, election_timeout_ms=60, retransmit_ms=60, flush_ms=3)
@@ -119,7 +198,14 @@ FAULTS: tuple[tuple[str, NetworkFaults, MachineFaults], ...] = (
     ("crashes", NetworkFaults(delay_ms=(0, 6), replay_every_ms=500), CRASHING),
     ("everything", STORMY, TROUBLED),
     ("hasty", RESTLESS, DROWSY),
+    ("gray", GRAY_LINKS, GRAY),
+    ("clocks", NetworkFaults(loss=0.01, delay_ms=(0, 8)), SKEWED),
+    ("streams", STREAMS, MachineFaults(slow_sync=0.05)),
+    ("restarts", NetworkFaults(loss=0.005, delay_ms=(0, 6)), RESTARTS),
 )
+
+LONG_STORMS = {"gray": MINUTE_MS, "clocks": 2 * MINUTE_MS}
+"""Faults that take long to come about, with few requests, so that the minutes cost little."""
 
 
 def quorums_of(random: Random, size: int) -> QuorumSystem:
@@ -141,6 +227,9 @@ def quorums_of(random: Random, size: int) -> QuorumSystem:
 PROFILES = tuple(name for name, _, _ in FAULTS)
 """The mixes of faults, by name."""
 
+CORE_ONLY = 0.4
+"""How often not everybody heals."""
+
 MEMBERS_MAX = 9
 """The largest parliament that a seed is asked for; runs grow with the square of it."""
 
@@ -156,13 +245,16 @@ def plan_of(seed: int, profile: str | None = None, members: int | None = None) -
     size = random.choice((1, 3, 3, 3, 3, 5, 5))
     if members is not None:
         size = members
+    storm_ms = LONG_STORMS.get(name, STORM_MS)
     return Plan(
         name,
         quorums_of(random, size),
         network,
         machines,
         HASTY if name == "hasty" else Timing(),
-        request_every_ms=8 if name == "hasty" else random.choice((15, 60, 60, 250)),
+        storm_ms,
+        request_every_ms=8 if name == "hasty" else random.choice((15, 60, 60, 250)) * storm_ms // STORM_MS,
         pipeline_depth=random.choice((1, 4, 16, 64)),
         decree_bytes_max=random.choice((600, 10_000, 1 << 20)),
+        heals_core_only=size > 1 and random.random() < CORE_ONLY,
     )

@@ -155,7 +155,7 @@ class Stage:
     def _do_fail(self, words: list[str]) -> None:
         sync, member = words
         _expect_word(sync, "sync")
-        self._script.world.fail_sync(NodeId(int(member)))
+        self._script.world.fates.fail_sync(NodeId(int(member)))
 
     def _do_crash(self, words: list[str]) -> None:
         member, is_process_only = _with_option(words, "process")
@@ -168,11 +168,11 @@ class Stage:
 
     def _do_pause(self, words: list[str]) -> None:
         member, time_ms = map(int, words)
-        self._script.world.pause(NodeId(member), time_ms)
+        self._script.world.fates.pause(NodeId(member), time_ms)
 
     def _do_clock(self, words: list[str]) -> None:
         member, by_ms = map(int, words)
-        self._script.world.step_wall_clock(NodeId(member), by_ms)
+        self._script.world.fates.step_wall_clock(NodeId(member), by_ms)
 
     def _do_wait(self, words: list[str]) -> None:
         (time_ms,) = map(int, words)

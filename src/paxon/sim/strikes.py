@@ -21,20 +21,53 @@ FAULTS = {
     "N2": "a link cut one way",
     "N3": "a letter lost",
     "N4": "a letter doubled, or an old one delivered again",
-    "N5": "a letter late, so that others overtake it",
+    "N5": "a letter late, so that others overtake it, or a link that holds everything for a while",
+    "N6": "a letter damaged on the way",
+    "N7": "a connection that breaks, or carries nothing, or nothing large",
+    "N8": "a link with little bandwidth",
     "P1": "a process killed",
-    "P2": "a crash in the middle of a file operation",
-    "P3": "a process stopped for a while, and its timers late",
-    "P6": "all processes killed at once",
+    "P2": "a crash exactly at a file operation, a letter or a command",
+    "P3": "a process stopped for a while",
+    "P4": "a slow process",
+    "P5": "a process without memory or open files to spare",
+    "P6": "processes killed together, in turn or again and again, and a second one on the same directory",
     "P7": "a command on which the state machine raises",
     "D1": "a power cut: writes that were not synced lost, kept or torn",
     "D2": "a sync that fails once and then pretends success",
     "D3": "a disk without room",
     "D7": "a slow sync",
     "C1": "a wall clock that jumps",
-    "C2": "clocks that run at different rates",
+    "C2": "a monotonic clock that runs at another rate",
+    "C3": "timers that are late all at once",
+    "C4": "a monotonic clock with another zero in every life",
 }
 """What every fault id means.  The ids are stable: reports and documents use them."""
+
+FILE_POINTS = tuple(
+    f"{when} {operation}"
+    for operation in ("create", "write", "truncate", "sync", "rename", "directory sync")
+    for when in ("before", "after")
+)
+"""Where the file operations that change something may be cut short."""
+
+CRASH_POINTS = (*FILE_POINTS, "before send", "after send", "before apply", "after apply")
+"""Everything that a crash must not fall between, unless it is prepared for it."""
+
+PARTS = {
+    "N1": ("halves", "one alone", "leader alone", "ring of majorities", "bridge"),
+    "N2": ("deaf", "mute", "some links"),
+    "N4": ("doubled", "again"),
+    "N5": ("late", "held back", "clog", "swizzle"),
+    "N6": ("bit", "byte", "cut", "longer"),
+    "N7": ("reset", "half open", "small letters only", "dead connection"),
+    "P2": CRASH_POINTS,
+    "P3": ("short", "a minute"),
+    "P5": ("memory to apply", "memory to decode", "memory to append", "open files"),
+    "P6": ("all at once", "crash loop", "rolling restart", "second process"),
+    "C1": ("minutes", "a day", "1970", "strobe"),
+    "C2": ("drift", "rate change"),
+}
+"""The forms of the faults that have several: each is counted by itself as well."""
 
 
 class Strike(Struct, frozen=True):
@@ -58,16 +91,23 @@ class Strikes:
         self._number = 0
         self.counts: Counter[str] = Counter()
         """How often each fault was carried out, by id."""
+        self.parts: Counter[str] = Counter()
+        """How often each form of a fault was carried out, as "id form"."""
         self.diary: list[Strike] | None = None
         """Every strike carried out, if somebody put a list here."""
 
-    def strike(self, fault: str, what: str) -> bool:
-        """Whether to carry out a fault that the dice have decided; it is then counted."""
+    def strike(self, fault: str, what: str, part: str = "") -> bool:
+        """Whether to carry out a fault that the dice have decided; it is then counted.
+
+        ``part`` is its form, if it is one of ``PARTS``.
+        """
         number = self._number
         self._number += 1
         if number in self._spared or fault in self._spared:
             return False
         self.counts[fault] += 1
+        if part:
+            self.parts[f"{fault} {part}"] += 1
         if self.diary is not None:
             self.diary.append(Strike(number, self._agenda.now_ms, fault, what))
         return True

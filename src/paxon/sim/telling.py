@@ -50,7 +50,7 @@ class Teller:
                 state = f"tries {said(ballot)}"
             case _:
                 state = "conducts no ballot"
-        if member.life.paused_until_ms > self._script.world.agenda.now_ms:
+        if member.life.is_paused:
             state = "is asleep"
         told = {"state": state}
         if ledger.next_ballot.round:

@@ -12,7 +12,7 @@ change of leader.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 
 from msgspec import Struct, structs
@@ -20,20 +20,22 @@ from msgspec import Struct, structs
 from paxon.core.decree import Ballot, NodeId
 from paxon.core.roster import Roster, Rosters
 from paxon.core.slip import Polling
-from paxon.errors import LedgerSyncFailed, RequestError
+from paxon.errors import LedgerSyncFailed, RequestError, check
 from paxon.node.host import Host
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
 from paxon.sim.agenda import Agenda, Life, Trace
 from paxon.sim.dice import Dice
-from paxon.sim.directory import PowerCut
+from paxon.sim.fates import Fates
 from paxon.sim.faults import Faults
+from paxon.sim.fuse import PowerCut
 from paxon.sim.member import Member, Setting
 from paxon.sim.network import Network, Parcel
 from paxon.sim.oracle import Oracle
 from paxon.sim.plan import MachineFaults, NetworkFaults, Plan, plan_of
 from paxon.sim.progress import owe_progress
-from paxon.sim.strikes import Strikes
+from paxon.sim.shortages import OutOfMemory
+from paxon.sim.strikes import FILE_POINTS, Strikes
 from paxon.sim.workload import Workload
 
 STEP_MS = 50
@@ -41,6 +43,12 @@ STEP_MS = 50
 
 BOOT_CRASH = 0.1
 """How often the power goes while a member starts, in a plan with crashes."""
+
+BOOT_POINTS = 16
+"""And before how many points of its start."""
+
+BOOT_RETRY_MS = 100
+"""How soon a supervisor tries again to start what would not start."""
 
 POWER_CUT = 0.5
 """How often a crash is one of the machine and not of the process alone."""
@@ -59,6 +67,8 @@ class Report(Struct, frozen=True):
     counts: dict[str, int]
     faults: dict[str, int]
     """How often each fault struck, by its id."""
+    parts: dict[str, int]
+    """How often each form of a fault struck, as "id form"."""
     virtual_ms: int
     lived_ms: int
     """``virtual_ms`` without the time in which nobody was there."""
@@ -95,7 +105,7 @@ class World:
             self.strikes,
             Dice(f"{seed}/network"),
             self.plan.network,
-            self._deliver,
+            self,
             self.plan.encode,
         )
         setting = Setting(self.agenda, self.trace, self.strikes, self.oracle, self.network, self.rosters)
@@ -103,8 +113,9 @@ class World:
         self.workload = Workload(
             self.agenda, self.trace, self.strikes, Dice(f"{seed}/workload"), self.oracle, self.plan.members, self
         )
+        self.fates = Fates(self.agenda, self.trace, self.strikes, self._random, self.members, self)
         self.faults = Faults(
-            self.agenda, self.trace, self.strikes, Dice(f"{seed}/faults"), self.plan, self.network, self
+            self.agenda, self.trace, self.strikes, Dice(f"{seed}/faults"), self.plan, self.network, self.fates
         )
         self.by_hand = False
         """Whether letters and syncs wait for a test to move them."""
@@ -139,6 +150,7 @@ class World:
             trace.digest,
             dict(sorted(trace.counts.items())),
             dict(sorted(self.strikes.counts.items())),
+            dict(sorted(self.strikes.parts.items())),
             agenda.now_ms,
             agenda.now_ms - agenda.leapt_ms,
         )
@@ -150,9 +162,14 @@ class World:
             return False
         self.trace.note(self.agenda.now_ms, event.label)
         self.trace.counts["events"] += 1
-        event.action()
-        if event.life is not None:
-            self.look_at(event.life)
+        try:
+            event.action()
+            if event.life is not None:
+                self.look_at(event.life)
+        except PowerCut as cut:
+            self.crash(cut.member, cut.down_ms)
+        except OutOfMemory as error:
+            check(self._fatal is not None, f"a member that lacks {error} stops, and takes no other half of a step")
         if self._fatal is not None:
             self._bury(*self._fatal)
         return True
@@ -192,7 +209,7 @@ class World:
 
     def _request(self, number: NodeId, ask: Callable[[Host], None], refuse: Callable[[Exception], None]) -> bool:
         member = self.members[number]
-        if member.host is None or member.life is None or member.life.paused_until_ms > self.agenda.now_ms:
+        if member.host is None or member.life is None or member.life.is_paused:
             return False
         life = member.life
         try:
@@ -202,11 +219,11 @@ class World:
         self.look_at(life)
         return True
 
-    # --- what befalls members (Victims) ---
+    # --- lives ---
 
     @property
     def alive(self) -> list[NodeId]:
-        """See ``Victims``."""
+        """Who runs."""
         return [member.number for member in self.members.values() if member.is_alive]
 
     def boot(self, number: NodeId) -> None:
@@ -214,61 +231,33 @@ class World:
         member = self.members[number]
         if member.is_alive:
             return
-        machines = self.plan.machines
-        if member.lives and machines.crash_every_ms and self._random.random() < BOOT_CRASH:
-            left = self._random.randrange(8)
-            if self.strikes.strike("P2", f"cut the power of {number} after {left} file operations of its start"):
-                member.directory.operations_left = left
+        if member.lives and self.plan.machines.crash_every_ms and self._random.random() < BOOT_CRASH:
+            member.fuse.light(FILE_POINTS, self._random.randrange(BOOT_POINTS), BOOT_RETRY_MS)
         try:
             member.boot(lambda: self.plan, self._fail(number))
-        except PowerCut:
+        except PowerCut as cut:
             self.trace.counts["crashes at start"] += 1
-            member.directory.power_cut()
-            self._boot_later(number, 100)
-        except (OSError, LedgerSyncFailed):
-            # No room, or a sync that failed: what a supervisor does about it is to try again.
-            self._boot_later(number, 100)
-        finally:
-            member.directory.operations_left = None
+            member.crash(power_cut=True)
+            self._boot_later(number, cut.down_ms)
+        except (OSError, OutOfMemory, LedgerSyncFailed):
+            # No room, no memory, or a sync that failed: what a supervisor does about it is to try again.
+            member.crash(power_cut=False)
+            self._boot_later(number, BOOT_RETRY_MS)
         if member.disk is not None:
             member.disk.waits_for_hand = self.by_hand
 
     def crash(self, member: NodeId, down_ms: int) -> None:
-        """See ``Victims``."""
+        """End a member's process at once, perhaps with its machine's power, and start it after ``down_ms``."""
         self.trace.counts["crashes"] += 1
         self.trace.note(self.agenda.now_ms, f"crash {member}")
         is_cut = self._random.random() < POWER_CUT and self.strikes.strike("D1", f"cut the power of {member}")
+        self.end(member, is_cut, down_ms)
+
+    def end(self, member: NodeId, is_cut: bool, down_ms: int) -> None:
+        """End a member's process, with its machine's power or without, and start it after ``down_ms``."""
         self.members[member].crash(is_cut)
         self.workload.lost_member(member)
         self._boot_later(member, down_ms)
-
-    def doom(self, member: NodeId, events: int, down_ms: int) -> None:
-        """See ``Victims``."""
-        self.members[member].doom = (events, down_ms)
-
-    def pause(self, member: NodeId, pause_ms: int) -> None:
-        """See ``Victims``."""
-        life = self.members[member].life
-        if life is not None:
-            life.paused_until_ms = self.agenda.now_ms + pause_ms
-
-    def hint(self, member: NodeId, peer: NodeId) -> None:
-        """See ``Victims``."""
-        life, host = self.members[member].life, self.members[member].host
-        if host is not None and life is not None:
-            self.agenda.after(self._random.randint(0, 50), f"hint {member} {peer}", lambda: host.link_lost(peer), life)
-
-    def fill_disk(self, member: NodeId, is_full: bool) -> None:
-        """See ``Victims``."""
-        self.members[member].directory.is_full = is_full
-
-    def fail_sync(self, member: NodeId) -> None:
-        """See ``Victims``."""
-        self.members[member].directory.fails_sync = True
-
-    def step_wall_clock(self, member: NodeId, by_ms: int) -> None:
-        """See ``Victims``."""
-        self.members[member].quartz.wall_error_ms += by_ms
 
     def _boot_later(self, member: NodeId, down_ms: int) -> None:
         self.members[member].down_until_ms = self.agenda.now_ms + down_ms
@@ -282,23 +271,47 @@ class World:
         return fatal
 
     def _bury(self, member: NodeId, error: Exception) -> None:
-        """A host gave up: rightly so if its disk failed, which is a crash like any other."""
+        """A host gave up: rightly so if its disk failed or its memory ran out, which is a crash like any other."""
         self._fatal = None
-        if not isinstance(error, LedgerSyncFailed):
+        if not isinstance(error, LedgerSyncFailed | OutOfMemory):
             raise error
         self.crash(member, self._random.randint(*self.plan.machines.down_ms))
 
-    def _deliver(self, parcel: Parcel) -> None:
+    # --- what the network does (Ends) ---
+
+    def hint(self, member: NodeId, peer: NodeId) -> None:
+        """See ``Ends``."""
+        self.fates.hint(member, peer)
+
+    def deliver(self, parcel: Parcel) -> None:
+        """See ``Ends``."""
         member = self.members[parcel.to]
         if member.host is None or member.life is None:
             self.trace.counts["lost"] += 1
             return
         life = member.life
-        if life.paused_until_ms > self.agenda.now_ms:
-            self.agenda.at(life.paused_until_ms, parcel.label, lambda: self._deliver(parcel))
+        if life.is_paused or life.step_ms:
+            # It waits its turn, in an event that belongs to the receiver.
+            self.agenda.after(0, parcel.label, lambda: self._hand_over(parcel), life)
+        else:
+            self._hand_over(parcel)
+            self.look_at(life)
+
+    def heard(self, frames: Sequence[tuple[int, bytes]], sent: Sequence[tuple[int, bytes]]) -> None:
+        """See ``Ends``."""
+        self.oracle.heard(frames, sent)
+
+    def _hand_over(self, parcel: Parcel) -> None:
+        member = self.members[parcel.to]
+        if member.host is None:
             return
-        member.host.receive(parcel.sender, parcel.message)
-        self.look_at(life)
+        try:
+            member.shortages.allocate("memory to decode")
+        except OutOfMemory:
+            # What asyncio does about an exception while bytes are taken in: it closes the connection.
+            self.network.break_connection(parcel.sender, parcel.to)
+        else:
+            member.host.receive(parcel.sender, parcel.message)
 
     # --- the end ---
 
@@ -309,11 +322,8 @@ class World:
         self.workload.stop()
         self.network.heal()
         self.plan = structs.replace(self.plan, network=NetworkFaults(), machines=MachineFaults())
-        for number, member in self.members.items():
-            member.doom = None
-            member.directory.is_full = member.directory.fails_sync = False
-            if member.life is not None:
-                member.life.paused_until_ms = 0
+        for number in self.plan.members:
+            self.fates.heal(number)
             self.boot(number)
 
     def _violation(self, error: Exception) -> Violation:
