@@ -143,6 +143,12 @@ class Host:
         """Commands and reads taken in here and not yet answered."""
         return len(self._requests)
 
+    @property
+    def queue_lengths(self) -> dict[str, int]:
+        """How much waits where.  All of them are empty at a member that has nothing to do."""
+        ours = {"letters for the disk": len(self._outbox), "recalls": len(self._recalling)}
+        return ours | self._requests.queue_lengths
+
     # --- entrances ---
 
     def start(self) -> None:

@@ -17,6 +17,9 @@ class Outbox:
         self.durable_line = durable_line
         self._held: deque[Letter] = deque()
 
+    def __len__(self) -> int:
+        return len(self._held)
+
     @property
     def is_waiting(self) -> bool:
         """Whether a letter waits for the disk."""

@@ -57,6 +57,11 @@ class Readings:
         """Whether somebody's question is still to be put to a leader."""
         return bool(self._waiting)
 
+    @property
+    def foreign_barriers(self) -> int:
+        """Barriers that other members asked for and our core has not answered yet."""
+        return len(self._foreign)
+
     def add(self, reply: Reply[int], deadline_ms: int) -> None:
         """Somebody wants to read here."""
         self._waiting.append(_Reader(reply, deadline_ms))

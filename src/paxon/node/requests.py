@@ -51,6 +51,19 @@ class Requests:
     def __len__(self) -> int:
         return len(self._proposals) + len(self._outgoing) + len(self._refused) + len(self._readings)
 
+    @property
+    def queue_lengths(self) -> dict[str, int]:
+        """How much waits where."""
+        return {
+            "commands": len(self._proposals),
+            "decrees of ours": self._proposals.open_batches,
+            "forwarded commands": len(self._outgoing),
+            "forwarded bytes": self._outgoing.bytes,
+            "refused commands": len(self._refused),
+            "reads": len(self._readings),
+            "reads of others": self._readings.foreign_barriers,
+        }
+
     # --- taking in ---
 
     def submit(self, command: bytes, reply: Reply[Applied], timeout_ms: int) -> None:

@@ -16,8 +16,8 @@ from paxon.sim.victims import Later, Victims
 EVENTS_BEFORE_CRASH_MAX = 12
 """A crash comes after up to so many of the member's next events, so that it hits between any two of them."""
 
-POINTS_BEFORE_CRASH_MAX = 3
-"""A crash at a point comes at one of the first of its kind: some points are rare."""
+POINTS_BEFORE_CRASH_MAX = 2
+"""A crash at a point comes at the first of its kind or the one after: some points are rare."""
 
 LOOP_DEATHS_MAX = 6
 LOOP_DOWN_MS_MAX = 60

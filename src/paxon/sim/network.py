@@ -178,6 +178,11 @@ class Network:
                 counts["doubled"] += 1
                 self._post(parcel, delay_ms)
 
+    @property
+    def clogged(self) -> int:
+        """How many letters wait in front of clogged links."""
+        return len(self._clogged)
+
     def replay(self) -> None:
         """Deliver some old letter again."""
         if not self._pool:

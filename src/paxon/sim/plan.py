@@ -136,10 +136,10 @@ TROUBLED = MachineFaults(
     skew_ms=5_000,
     clock_step_every_ms=3_000,
     rate_every_ms=6_000,
-    point_every_ms=3_000,
-    slow_every_ms=6_000,
-    shortage_every_ms=5_000,
-    loop_every_ms=8_000,
+    point_every_ms=6_000,
+    slow_every_ms=8_000,
+    shortage_every_ms=8_000,
+    loop_every_ms=15_000,
 )
 
 GRAY_LINKS = NetworkFaults(delay_ms=(0, 12), slow=0.02, clog_every_ms=5_000, cap_every_ms=6_000, cap_ms=(2_000, 20_000))

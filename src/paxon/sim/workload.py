@@ -121,6 +121,10 @@ class Workload:
         """No new requests; refused ones are still repeated."""
         self._every_ms = 0
 
+    def stay_with(self, members: Sequence[NodeId]) -> None:
+        """Clients go to these members alone from here on, and repeat nothing that others refuse."""
+        self._members = members
+
     def write_at(self, member: NodeId | None = None, attempt: int = 0) -> None:
         """Submit a new command, at some member if none is named."""
         if attempt > ATTEMPTS_MAX:
@@ -187,6 +191,8 @@ class Workload:
             self.trace.counts[f"refused: {getattr(error, 'code', '?')}"] += 1
             if request.command is not None:
                 self.oracle.refused(request.command)
+            if request.member not in self._members:
+                return
             self.waiting += 1
             self._agenda.after(self._random.randint(5, 400), "retry", retry)
 

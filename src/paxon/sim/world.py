@@ -8,7 +8,8 @@ changed; anything that escapes is a ``Violation`` with the seed and the last eve
 After the storm all links heal, all members come back, letters that were held back for hours
 arrive, and then the parliament owes (section 1.2's progress condition): a leader, an end to
 every request, the same ledger and state everywhere, service at every member, and no further
-change of leader.
+change of leader.  In some runs not everybody heals: a core that has its quorums does, and owes
+the same, whatever the others go on doing to it.
 """
 
 import logging
@@ -34,6 +35,7 @@ from paxon.sim.network import Network, Parcel
 from paxon.sim.oracle import Oracle
 from paxon.sim.plan import MachineFaults, NetworkFaults, Plan, plan_of
 from paxon.sim.progress import owe_progress
+from paxon.sim.remnant import leave_some_behind
 from paxon.sim.shortages import OutOfMemory
 from paxon.sim.strikes import FILE_POINTS, Strikes
 from paxon.sim.workload import Workload
@@ -120,6 +122,10 @@ class World:
         self.by_hand = False
         """Whether letters and syncs wait for a test to move them."""
         self._is_storm = True
+        self.core = self.plan.members
+        """Who is well again after the storm, and owes progress."""
+        self.left_behind: dict[NodeId, str] = {}
+        """Who is not, and what is wrong with it for good."""
         self._fatal: tuple[NodeId, Exception] | None = None
         self._last_ballot: Ballot | None = None
 
@@ -229,7 +235,7 @@ class World:
     def boot(self, number: NodeId) -> None:
         """Start a member, unless it runs or its disk has no room; sometimes the power goes again meanwhile."""
         member = self.members[number]
-        if member.is_alive:
+        if member.is_alive or self.left_behind.get(number) == "down":
             return
         if member.lives and self.plan.machines.crash_every_ms and self._random.random() < BOOT_CRASH:
             member.fuse.light(FILE_POINTS, self._random.randrange(BOOT_POINTS), BOOT_RETRY_MS)
@@ -316,15 +322,18 @@ class World:
     # --- the end ---
 
     def _calm(self) -> None:
-        """The storm is over: everything heals, everybody is back."""
+        """The storm is over: everything heals, everybody is back, or at least enough of them."""
         self._is_storm = False
         self.faults.stop()
         self.workload.stop()
         self.network.heal()
+        is_whole = not self.plan.heals_core_only
         self.plan = structs.replace(self.plan, network=NetworkFaults(), machines=MachineFaults())
         for number in self.plan.members:
             self.fates.heal(number)
             self.boot(number)
+        if not is_whole:
+            leave_some_behind(self, Random(f"{self.seed}/core"))
 
     def _violation(self, error: Exception) -> Violation:
         members = "\n".join(str(member) for member in self.members.values())
