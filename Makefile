@@ -14,14 +14,15 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_ARGS ?=
+SIMULATE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test mutants fuzz lint bench bench-failover bench-catch-up bench-simulate bench-soak model tla constraints clean
+.PHONY: help run test mutants simulate fuzz lint bench bench-failover bench-catch-up bench-simulate bench-soak model tla constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  run takes MEMBERS ($(MEMBERS)), DIR ($(DIR)) and BASE_PORT ($(BASE_PORT)); test takes PYTEST_ARGS; bench takes BENCH_ARGS."
+	@echo "  run takes MEMBERS ($(MEMBERS)), DIR ($(DIR)) and BASE_PORT ($(BASE_PORT)); test takes PYTEST_ARGS; bench takes BENCH_ARGS; simulate takes SIMULATE_ARGS."
 
 run: $(STAMP) ## start a cluster on this machine, in the foreground; Ctrl-C stops it
 	@exec $(VENV)/bin/paxon up --members $(MEMBERS) --dir $(DIR) --base-port $(BASE_PORT)
@@ -31,6 +32,9 @@ test: $(STAMP) ## run the tests; those marked slow are left out
 
 mutants: $(STAMP) ## break every rule of the catalogue, one at a time: which test notices?
 	@$(VENV)/bin/python -m tests.mutants
+
+simulate: $(STAMP) ## run 1,000 seeds, over eight simulated hours, and fail if a rule breaks or a fault never struck
+	@$(VENV)/bin/paxon simulate --seeds 1000 --all-faults $(SIMULATE_ARGS)
 
 lint: $(STAMP) ## check style, formatting and types
 	@$(VENV)/bin/ruff check .

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from paxon.cli.main import cli
 from paxon.sim.plan import PROFILES
+from paxon.sim.strikes import PARTS
 from tests.mutants import core
 
 
@@ -46,6 +47,17 @@ def test_a_broken_rule_is_told_with_its_seed(monkeypatch: pytest.MonkeyPatch) ->
     assert code == 1
     assert violations
     assert str(violations[0]["seed"]) in violations[0]["story"]
+
+
+def test_a_fault_that_never_struck_is_a_failure_if_all_are_asked_for() -> None:
+    arguments = ("--seeds", "2", "--profile", "calm", "--json")
+    assert simulate(*arguments)[0] == 0
+    code, out = simulate(*arguments, "--all-faults")
+    assert code == 1
+    figures = json.loads(out.splitlines()[0])
+    assert figures["violations"] == []
+    assert figures["faults"]["P1"] == 0
+    assert set(figures["parts"]) == set(PARTS)
 
 
 @pytest.mark.parametrize("wrong", [["--seeds", "0"], ["--members", "10"], ["--profile", "sunny"], ["--start", "-1"]])

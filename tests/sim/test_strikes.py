@@ -3,7 +3,8 @@
 import pytest
 
 from paxon.sim.agenda import Agenda
-from paxon.sim.strikes import FAULTS, Strike, Strikes
+from paxon.sim.plan import PROFILES, plan_of
+from paxon.sim.strikes import FAULTS, PARTS, Strike, Strikes
 from paxon.sim.world import World
 
 STORMY_SEED = 4
@@ -17,6 +18,15 @@ def test_a_strike_is_numbered_counted_and_written_down() -> None:
     assert strikes.strike("P1", "kill 2")
     assert strikes.counts == {"N3": 1, "P1": 1}
     assert strikes.diary == [Strike(0, 0, "N3", "lose one"), Strike(1, 0, "P1", "kill 2")]
+
+
+def test_a_form_of_a_fault_is_counted_by_itself() -> None:
+    strikes = Strikes(Agenda(), {1})
+    strikes.strike("N1", "halves", "halves")
+    strikes.strike("N1", "halves again", "halves")
+    strikes.strike("N1", "a bridge", "bridge")
+    assert strikes.counts == {"N1": 2}
+    assert strikes.parts == {"N1 halves": 1, "N1 bridge": 1}
 
 
 def test_a_spared_strike_keeps_its_number_and_is_not_counted() -> None:
@@ -47,6 +57,12 @@ def test_a_run_is_the_same_up_to_the_first_strike_that_is_spared() -> None:
     assert middle not in spared_diary
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_every_fault_that_strikes_is_in_the_catalogue(seed: int) -> None:
-    assert set(World(seed).run().faults) <= set(FAULTS)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_fault_that_strikes_is_in_the_catalogue(profile: str) -> None:
+    report = World(1, plan_of(1, profile)).run()
+    assert set(report.faults) <= set(FAULTS)
+    assert set(report.parts) <= {f"{fault} {part}" for fault, parts in PARTS.items() for part in parts}
+
+
+def test_every_form_belongs_to_a_fault_of_the_catalogue() -> None:
+    assert set(PARTS) <= set(FAULTS)

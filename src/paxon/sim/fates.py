@@ -53,6 +53,8 @@ class Fates:
         self._random = random
         self._members = members
         self._lives = lives
+        self._leaving: dict[NodeId, Life] = {}
+        """Those that were stopped in good order and are about to end."""
 
     @property
     def alive(self) -> list[NodeId]:
@@ -86,12 +88,14 @@ class Fates:
         host.stop()
         self._lives.look_at(life)
 
-        def end() -> None:
-            if self._members[member].life is life:
-                self._trace.counts["restarts"] += 1
-                self._lives.end(member, False, down_ms)
+        self._leaving[member] = life
+        self._agenda.after(GOODBYE_MS, f"end of {member}", lambda: self._leave(member, life, down_ms))
 
-        self._agenda.after(GOODBYE_MS, f"end of {member}", end)
+    def _leave(self, member: NodeId, life: Life, down_ms: int) -> None:
+        if self._leaving.get(member) is life and life.alive:
+            del self._leaving[member]
+            self._trace.counts["restarts"] += 1
+            self._lives.end(member, False, down_ms)
 
     def start_twice(self, member: NodeId) -> None:
         """See ``Victims``."""
@@ -168,6 +172,8 @@ class Fates:
     def heal(self, number: NodeId) -> None:
         """Nothing is wrong any more with a member's process, disk and clock."""
         member = self._members[number]
+        if number in self._leaving:
+            self._leave(number, self._leaving[number], 0)
         member.doom = member.shortages.next = None
         member.fuse.put_out()
         directory = member.directory

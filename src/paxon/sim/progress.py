@@ -29,7 +29,7 @@ STEP_MS = 50
 """How often one looks whether all is done."""
 
 BALLOTS_MAX = 5
-"""From the calm until rest no more ballots than this are tried.  A thousand seeds need two at the most; a storm, in
+"""From the calm until rest no more ballots than this are tried.  Of five hundred seeds none needed two; a storm, in
 which ballots beget ballots, has dozens in that time."""
 
 TIMERS_MAX = 3

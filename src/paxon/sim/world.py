@@ -333,7 +333,7 @@ class World:
             self.fates.heal(number)
             self.boot(number)
         if not is_whole:
-            leave_some_behind(self, Random(f"{self.seed}/core"))
+            leave_some_behind(self, Dice(f"{self.seed}/core"))
 
     def _violation(self, error: Exception) -> Violation:
         members = "\n".join(str(member) for member in self.members.values())
