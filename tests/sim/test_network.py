@@ -32,7 +32,7 @@ class Seen:
         self.hints: list[tuple[NodeId, NodeId]] = []
 
     def deliver(self, parcel: Parcel) -> None:
-        message = parcel.open()
+        message = parcel.message
         assert isinstance(message, Lacking | Presence)
         slot = message.from_slot if isinstance(message, Lacking) else message.passed_until
         self.arrived.append((self._agenda.now_ms, slot))

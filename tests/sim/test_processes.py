@@ -15,7 +15,7 @@ from paxon.sim.plan import MINUTE_MS, NetworkFaults, Plan, plan_of
 from paxon.sim.script import Script
 from paxon.sim.workload import Request
 from paxon.sim.world import Violation, World
-from tests.sim import mutants
+from tests.mutants import presidency
 
 ONE = NodeId(1)
 MEMBERS = (NodeId(1), NodeId(2), NodeId(3))
@@ -88,7 +88,7 @@ def test_a_leader_that_was_stopped_answers_no_read_from_what_it_knew(pause_ms: i
 
 def test_the_oracle_notices_a_read_of_a_leader_that_was_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a minute a leader gives up by itself, for it has heard nobody; after a moment only the roll call helps."""
-    mutants.read_without_a_roll_call(monkeypatch)
+    presidency.read_without_a_roll_call.apply(monkeypatch)
     with pytest.raises(InvariantViolation, match="known before it began"):
         _deposed_in_a_pause_and_read(300)
 
