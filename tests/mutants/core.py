@@ -7,11 +7,11 @@ from typing import Any
 from msgspec import structs
 
 from paxon.core.archive import Archive
-from paxon.core.decree import NOOP, Ballot, Decree, NodeId, Slot
+from paxon.core.decree import NO_BALLOT, NOOP, Ballot, Decree, NodeId, Slot
 from paxon.core.effects import NOTHING
 from paxon.core.ledger import Ledger, PromisedBallot, Record, TriedBallot, Vote
 from paxon.core.legislator import Legislator
-from paxon.core.messages import BeginBallot, LastVote, Message, NextBallot, Present, Superseded, Voted
+from paxon.core.messages import BeginBallot, LastVote, Message, NextBallot, Present, Success, Superseded, Voted
 from paxon.core.pen import Pen
 from paxon.core.president import President
 from paxon.core.roster import ROSTER_LAG, Flexible, Majority, Roster, Weighted
@@ -290,6 +290,17 @@ def weights_ignored(patch: Patch) -> None:
     patch.replace(Weighted, "is_vote_quorum", by_heads)
 
 
+@mutant("2.2: fat priests", "tests/core/test_roster.py::test_weight_and_not_heads_decides")
+def weights_of_promises_ignored(patch: Patch) -> None:
+    """The promises of more than half of the heads start a ballot, whatever they weigh."""
+
+    def by_heads(self: Weighted, present: AbstractSet[NodeId]) -> bool:
+        return 2 * sum(member in present for member in self.weights) > len(self.weights)
+
+    patch.replace(Weighted, "is_vote_quorum", Weighted.is_promise_quorum)
+    patch.replace(Weighted, "is_promise_quorum", by_heads)
+
+
 @mutant("B2; core.roster.Flexible", "tests/core/test_roster.py::test_bad_rosters_are_refused")
 def flexible_quorums_need_not_meet(patch: Patch) -> None:
     """Two quorum sizes are accepted whose sum is the number of members."""
@@ -384,3 +395,156 @@ def foreign_decree_does_not_end_the_ballot(patch: Patch) -> None:
         return True
 
     patch.replace(President, "_close_passed", close_passed)
+
+
+# --- what the errata and gaps of the paper leave open; docs/plays.md ---
+
+
+@mutant("erratum E2", "tests/core/test_ledger.py::test_a_vote_is_a_promise_too")
+def vote_makes_no_promise(patch: Patch) -> None:
+    """A vote above the promise leaves the promise where it was."""
+    original = Ledger.write
+
+    def write(self: Ledger, record: Record) -> None:
+        next_ballot = self.next_ballot
+        original(self, record)
+        if isinstance(record, Vote):
+            self.next_ballot = next_ballot
+
+    patch.replace(Ledger, "write", write)
+
+
+@mutant("erratum E2", "tests/core/test_voter.py::test_a_promise_is_repeated_until_we_vote_in_its_ballot")
+def equal_question_ignored(patch: Patch) -> None:
+    """A second ``NextBallot`` of the same number is ignored, as section 2.3 has it."""
+    original = Voter.on_next_ballot
+
+    def on_next_ballot(self: Voter, sender: NodeId, message: NextBallot) -> None:
+        if message.ballot != self._ledger.next_ballot:
+            original(self, sender, message)
+
+    patch.replace(Voter, "on_next_ballot", on_next_ballot)
+
+
+@mutant("erratum E6", "tests/core/test_voter.py::test_a_promise_tells_the_highest_stamp_seen_in_what_it_leaves_out_too")
+def null_vote_taken_for_a_vote(patch: Patch) -> None:
+    """A member that never voted reports a vote for a no-op in the lowest ballot of all."""
+    original = Ledger.votes_from
+
+    def votes_from(self: Ledger, slot: Slot) -> tuple[Vote, ...]:
+        return original(self, slot) or (Vote(slot, NO_BALLOT, NOOP),)
+
+    patch.replace(Ledger, "votes_from", votes_from)
+
+
+@mutant("erratum E9", "tests/paper/test_errata.py::test_e9_step_4_is_refused_where_the_copies_lost_a_slash")
+def step_4_without_its_slash(patch: Patch) -> None:
+    """``BeginBallot`` is ignored when it is for the very ballot that was promised."""
+    original = Voter.on_begin_ballot
+
+    def on_begin_ballot(self: Voter, sender: NodeId, message: BeginBallot) -> None:
+        if message.ballot != self._ledger.next_ballot:
+            original(self, sender, message)
+
+    patch.replace(Voter, "on_begin_ballot", on_begin_ballot)
+
+
+@mutant("gap G15", "tests/core/test_ledger.py::test_an_outcome_takes_the_place_of_a_vote")
+def vote_outlives_its_slot(patch: Patch) -> None:
+    """A vote stays in the ledger when another decree has passed in its slot."""
+    original = Ledger._enter
+
+    def enter(self: Ledger, slot: Slot, decree: Decree) -> None:
+        vote = self.votes.get(slot)
+        original(self, slot, decree)
+        if vote is not None and vote.decree != decree:
+            self.votes[slot] = vote
+
+    patch.replace(Ledger, "_enter", enter)
+
+
+@mutant(
+    "erratum E1, as printed",
+    "tests/plays/test_plays.py::test_a_play_ends_as_it_says[e1_whoever_was_looked_at_is_in_the_quorum]",
+)
+def choice_over_more_than_the_quorum(patch: Patch) -> None:
+    """The latest vote of everybody who answered is chosen, while the quorum is some of them."""
+    # Where there is a vote to choose, one answer more than a quorum is waited for, so that somebody is in the one set
+    # and not in the other.
+    original = President._start_polling
+
+    def start_polling(self: President, trying: Trying) -> None:
+        quorum = list(trying.promises)
+        if any(promise.votes for promise in trying.promises.values()):
+            quorum.pop()
+        if self._rosters.of(self._ledger.passed_until).is_promise_quorum(set(quorum)):
+            original(self, trying)
+            if isinstance(self.slip, Polling):
+                self.slip.promised = frozenset(quorum)
+
+    patch.replace(President, "_start_polling", start_polling)
+
+
+@mutant("erratum E10", "tests/core/test_president.py::test_it_passes_with_the_vote_that_completes_a_quorum")
+def letters_counted_for_voters(patch: Patch) -> None:
+    """A second ``Voted`` of one member counts for another one."""
+    original = President.on_voted
+
+    def on_voted(self: President, sender: NodeId, message: Voted) -> None:
+        if isinstance(self.slip, Polling) and (open_ := self.slip.open.get(message.slot)) is not None:
+            others = (member for member in self._electorate() if member not in open_.voters)
+            sender = next(others) if sender in open_.voters else sender
+        original(self, sender, message)
+
+    patch.replace(President, "on_voted", on_voted)
+
+
+@mutant("gap G8", "tests/core/test_president.py::test_slots_that_passed_elsewhere_are_fetched_and_not_voted_on")
+def watermark_ignored(patch: Patch) -> None:
+    """A new president looks at votes and decrees alone, and not at how far the others say everything has passed."""
+    original = President._start_polling
+
+    def start_polling(self: President, trying: Trying) -> None:
+        for member, promise in trying.promises.items():
+            trying.promises[member] = structs.replace(promise, passed_until=self._ledger.passed_until)
+        original(self, trying)
+
+    patch.replace(President, "_start_polling", start_polling)
+
+
+@mutant("3.2.2", "tests/core/test_president.py::test_news_waits_from_the_first_decree_that_passed")
+def success_sent_at_once(patch: Patch) -> None:
+    """News of what passed waits for no letter to ride on."""
+    original = President.follow_up
+
+    def follow_up(self: President) -> None:
+        original(self)
+        if isinstance(self.slip, Polling) and self.slip.told_until < self._ledger.passed_until:
+            self.slip.told(self._ledger.passed_until)
+            self._pen.send_all(self._others(), Success(self.slip.ballot, self._ledger.passed_until, ()))
+
+    patch.replace(President, "follow_up", follow_up)
+
+
+@mutant("3.2.2; gap G14", "tests/paper/test_3_2_protocol_properties.py::test_the_president_s_own_disk_delays_nobody")
+def begin_ballot_waits_for_the_disk(patch: Patch) -> None:
+    """The president writes its own vote before it asks the others for theirs."""
+    original = Pen.send_all
+
+    def send_all(self: Pen, recipients: Iterable[NodeId], message: Message, after: int = NOTHING) -> None:
+        original(self, recipients, message, self.ledger.line + 1 if isinstance(message, BeginBallot) else after)
+
+    patch.replace(Pen, "send_all", send_all)
+
+
+@mutant("3.1", "tests/core/test_voter.py::test_a_promise_reports_what_the_asker_lacks_and_nothing_else")
+def outcomes_left_out_of_the_promise(patch: Patch) -> None:
+    """``LastVote`` brings no decrees."""
+    original = Pen.send
+
+    def send(self: Pen, to: NodeId, message: Message, after: int = NOTHING) -> None:
+        if isinstance(message, LastVote):
+            message = structs.replace(message, outcomes=())
+        original(self, to, message, after)
+
+    patch.replace(Pen, "send", send)

@@ -14,10 +14,11 @@ from paxon.node.forwarding import Incoming, Outgoing
 from paxon.node.host import Host
 from paxon.node.letters import Answers, Forward, Refusals
 from paxon.node.outbox import Outbox
-from paxon.node.proposals import Pending, Proposals
+from paxon.node.proposals import Batch, Pending, Proposals
 from paxon.node.readings import Readings
 from paxon.node.requests import Requests
 from paxon.rsm.attempt import Result
+from paxon.sim.clock import SimClock
 from tests.mutants.mutant import Patch, mutant
 
 # --- the loop and the disk ---
@@ -252,3 +253,56 @@ def answer_to_an_earlier_life_believed(patch: Patch) -> None:
         on_answers(self, structs.replace(message, boot=self._boot))
 
     patch.replace(Outgoing, "on_answers", gullible)
+
+
+# --- batches, and what becomes of a lost slot ---
+
+
+@mutant("gap G2", "tests/node/test_host_disk.py::test_disk_full_and_over_quota_are_the_only_errors_that_pass")
+def failed_sync_shrugged_off(patch: Patch) -> None:
+    """A sync that failed is taken for one that went well."""
+
+    def on_sync_failed(self: Host, error: OSError) -> None:
+        self._on_synced(self.legislator.ledger.line)
+
+    patch.replace(Host, "_on_sync_failed", on_sync_failed)
+
+
+@mutant("gap G14", "tests/node/test_host_costs.py::test_a_batch_is_no_larger_than_the_limit")
+def batches_of_one(patch: Patch) -> None:
+    """Every command has a decree of its own."""
+    patch.replace(Requests, "next_batch", lambda self: self._proposals.take(1))
+
+
+@mutant("3.2.2", "tests/node/test_host_costs.py::test_a_write_at_a_follower_costs_two_delays_more")
+def requests_not_passed_on(patch: Patch) -> None:
+    """Requests given to a member that does not preside stay there."""
+    patch.replace(Requests, "forward", lambda self, leader: None)
+
+
+@mutant(
+    "node.proposals.Proposals.begin",
+    "tests/node/test_proposals.py::test_of_two_batches_of_ours_in_one_slot_only_the_outcome_says_which_was_beaten",
+)
+def beaten_by_our_own_next_ballot(patch: Patch) -> None:
+    """A decree is given up as soon as its proposer proposes another one in its slot."""
+    original = Proposals.begin
+
+    def begin(self: Proposals, slot: Slot, batch: Batch) -> None:
+        earlier = self._open.pop(slot, [])
+        original(self, slot, batch)
+        for beaten in earlier:
+            self._count(beaten, -1)
+            self.add_again(beaten.pendings)
+
+    patch.replace(Proposals, "begin", begin)
+
+
+@mutant("gap G23", "tests/plays/test_plays.py::test_a_play_ends_as_it_says[g23_clocks_that_jump_move_no_president]")
+def hourglass_follows_the_wall_clock(patch: Patch) -> None:
+    """Time that passes is read off a clock that people may set.
+
+    Only forward: set back, a deadline that a timer has come for would lie ahead again, and the timer fire for ever.
+    """
+    original = SimClock.monotonic_ms
+    patch.replace(SimClock, "monotonic_ms", lambda self: original(self) + max(0, self._quartz.wall_error_ms))

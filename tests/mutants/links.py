@@ -33,7 +33,16 @@ def _forgives(patch: Patch, what: str) -> None:
 )
 def frame_checksum_not_checked(patch: Patch) -> None:
     """A frame that was damaged on the way is taken in."""
-    _forgives(patch, "checksum")
+    _forgives(patch, "a frame does not match its checksum")
+
+
+@mutant(
+    "damage on the way (fault N6); codec.frames",
+    "tests/codec/test_frames.py::test_every_flipped_bit_is_noticed_before_anything_is_given_out",
+)
+def frame_length_checksum_not_checked(patch: Patch) -> None:
+    """A length that was damaged on the way is believed."""
+    _forgives(patch, "length does not match its checksum")
 
 
 @mutant(

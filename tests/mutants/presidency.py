@@ -4,8 +4,9 @@ from msgspec import structs
 
 from paxon.core.archive import Archive
 from paxon.core.attendance import Attendance
-from paxon.core.decree import NodeId, Slot
+from paxon.core.decree import Decree, NodeId, Slot
 from paxon.core.messages import Canvass, Superseded
+from paxon.core.pen import Pen
 from paxon.core.president import President
 from paxon.core.roll import Roll
 from paxon.core.slip import Polling, Question
@@ -154,3 +155,26 @@ def read_joins_an_earlier_roll_call(patch: Patch) -> None:
             read(self, slip, token)
 
     patch.replace(Roll, "read", joins)
+
+
+# --- decrees that come late ---
+
+
+@mutant("3.1", "tests/core/test_voter.py::test_what_has_passed_is_answered_with_the_outcome")
+def nothing_handed_out(patch: Patch) -> None:
+    """Nobody is sent what it lacks."""
+    patch.replace(Archive, "hand_out", lambda self, to, from_slot: None)
+
+
+@mutant("3.3.2", "tests/core/test_president.py::test_slots_pass_in_any_order_and_are_reported_in_theirs")
+def applied_as_it_is_learned(patch: Patch) -> None:
+    """A decree is applied when it is learned, whatever lies before it."""
+    original = Pen.learn
+
+    def learn(self: Pen, slot: Slot, decree: Decree) -> None:
+        is_news = not self.ledger.knows(slot)
+        original(self, slot, decree)
+        if is_news and slot >= self.ledger.passed_until:
+            self.effects.passed.append((slot, decree))
+
+    patch.replace(Pen, "learn", learn)
