@@ -61,6 +61,13 @@ class ForeignIdentity(LedgerError):
     """The data directory belongs to another member, or a member's storage is not the one its peers know."""
 
 
+class Disowned(LedgerError):
+    """Other members remember more of this directory than it holds, or met a second process with a copy of it.
+
+    It may have forgotten promises and votes: no member votes with it again.
+    """
+
+
 class LedgerSyncFailed(LedgerError):
     """The disk refused to make the ledger durable.  Fatal: what reached the disk is unknown from here on."""
 

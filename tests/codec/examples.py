@@ -21,7 +21,12 @@ MESSAGES: list[m.Message] = [
     m.Canvass(5, Slot(7)),
     m.CanvassReply(5, True, HIGH, Slot(7)),
     m.HandOver(HIGH, Slot(7)),
+    m.NextBallot(HIGH, Slot(7), 70_000),
+    m.LastVote(HIGH, Slot(7), (), (), 1_700_000_000_001, 70_001),
+    m.Voted(HIGH, Slot(9), 70_002),
+    m.Presence(HIGH, 4, Slot(7), ((NodeId(1), 70_003), (NodeId(0xFFFF), 5))),
 ]
+"""The last few are those that a host has written lines into, as it does whenever they leave."""
 
 RECORDS: list[Record] = [
     TriedBallot(HIGH),

@@ -1,7 +1,7 @@
 """Values come back as they went, and nothing else comes back."""
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 import pytest
@@ -28,6 +28,7 @@ FIELDS: dict[Any, st.SearchStrategy[Any]] = {
     Ballot: ballots,
     Decree: decrees,
     int: counts,
+    NodeId: st.integers(0, NODE_ID_MAX).map(NodeId),
     bool: st.booleans(),
 }
 
@@ -46,7 +47,10 @@ def _annotations(member: type) -> dict[str, Any]:
 def _field(annotation: Any) -> st.SearchStrategy[Any]:
     if annotation in FIELDS:
         return FIELDS[annotation]
-    return st.lists(some(annotation.__args__[0]), max_size=3).map(tuple)
+    member = annotation.__args__[0]
+    if get_origin(member) is tuple:
+        return st.lists(st.tuples(*map(_field, get_args(member))), max_size=3).map(tuple)
+    return st.lists(some(member), max_size=3).map(tuple)
 
 
 @given(st.one_of([some(member) for member in MESSAGE_KINDS.values()]))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Set
 from itertools import pairwise
 from typing import Any
 
@@ -11,9 +12,11 @@ from paxon.codec.frames import encode_frame
 from paxon.codec.values import Vocabulary
 from paxon.core.decree import NodeId
 from paxon.errors import ConfigurationError, InvariantViolation, ProtocolError
-from paxon.net.handshake import Goodbye, Hello, Welcome
+from paxon.net.handshake import Goodbye, Hello, Standing, Welcome
 from paxon.net.links import LinkTimings, PeerAddress
+from paxon.net.peer_memory import PeerMemory
 from tests.net.harness import (
+    NAMES,
     PATIENCE_S,
     VOCABULARY,
     WIDER_VOCABULARY,
@@ -662,13 +665,83 @@ def test_a_new_storage_waits_for_a_strict_majority_of_the_others(size: int, need
         async with cluster(size, are_started=False) as members:
             await members.start(1)
             waiting = asyncio.ensure_future(members[1].links.wait_introduced(False))
-            await members[1].links.wait_introduced(True)
             for already in range(needed):
                 assert not waiting.done()
                 assert 2 * already <= size - 1
                 await members.start(already + 2)
                 await members[1].until_up(2 * (already + 1))
             await asyncio.wait_for(waiting, PATIENCE_S)
+
+    run(main)
+
+
+def test_a_known_storage_takes_part_with_whom_it_can_decide_once_the_rest_had_a_moment() -> None:
+    async def main() -> None:
+        calls: list[frozenset[NodeId]] = []
+
+        def is_enough(members: Set[NodeId]) -> bool:
+            calls.append(frozenset(members))
+            return len(members) >= 1
+
+        async with cluster(3, are_started=False, each=lambda node: {"is_enough": is_enough}) as members:
+            await members.start(1)
+            waiting = asyncio.ensure_future(members[1].links.wait_introduced(True))
+            await members.start(2)
+            await asyncio.wait_for(waiting, PATIENCE_S)
+            assert calls[-1] == {NodeId(2)}
+            assert members[1].links.statistics().links_refused == 0
+            # When everybody is there, nothing but their welcomes is waited for.
+            await members.start(3)
+            calls.clear()
+            await asyncio.wait_for(members[3].links.wait_introduced(True), PATIENCE_S)
+
+    run(main)
+
+
+def test_a_member_that_forgot_something_is_told_so_and_gets_no_link() -> None:
+    async def main() -> None:
+        told: list[str] = []
+
+        def each(node: int) -> dict[str, Any]:
+            memory = PeerMemory(NAMES[node])
+            if node != 2:
+                memory.note(NodeId(2), 70)
+            return {"memory": memory, "standing": lambda: Standing(69, 1, node), "on_disowned": told.append}
+
+        async with cluster(3, are_started=False, each=each) as members:
+            for node in (1, 2, 3):
+                await members.start(node)
+            await eventually(lambda: len(told) >= 2)
+            assert all("the ledger of ben ends at line 69" in reason for reason in told)
+            await eventually(lambda: members[1].up() == members[3].up() == 2)
+            assert members[2].up() == 0
+
+    run(main)
+
+
+def test_a_copy_that_came_later_ends_the_links_of_the_process_before_it() -> None:
+    """A copy of the directory was started once more than the first process: that one must not go on voting here."""
+
+    async def main() -> None:
+        boots = iter((1, 1))
+
+        def each(node: int) -> dict[str, Any]:
+            boot = next(boots)
+            return {"standing": lambda: Standing(0, boot, node)}
+
+        async with cluster(2, each=each) as members:
+            await members[1].until_up(2)
+            await members[2].until_up(2)
+            told: list[str] = []
+            first = members[2]
+            second = Member(
+                "ben", 2, members.addresses(2), standing=lambda: Standing(0, 2, 22), on_disowned=told.append
+            )
+            await second.links.start()
+            await second.until_up(2)
+            await eventually(lambda: first.up() == 0)
+            assert members[1].up("in") == 2
+            await second.links.close()
 
     run(main)
 

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import trustme
+from msgspec.structs import replace
 
 from paxon.core.ledger import Record
 from paxon.core.timing import Timing
 from paxon.errors import (
     ConfigurationError,
+    Disowned,
     ForeignIdentity,
     LedgerInUse,
     NotLeader,
@@ -29,7 +31,7 @@ from paxon.node.status import Role
 from paxon.storage.directory import OsDirectory
 from paxon.storage.identity import DataDirectory
 from tests.net.harness import PATIENCE_S, run, tls_files
-from tests.node.nodes import Cluster, cluster, tapped, until
+from tests.node.nodes import Cluster, cluster, free_addresses, tapped, until
 
 NEVER_MS = 600_000
 """An election time-out that no test waits for."""
@@ -114,6 +116,82 @@ def test_one_node_restarts_and_catches_up(tmp_path: Path) -> None:
             await town.start(away)
             assert await town.get(away, b"before") == b"1"
             assert await town.get(away, b"meanwhile") == b"2"
+
+    run(main)
+
+
+def test_a_directory_put_back_from_an_older_copy_never_votes_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with cluster(tmp_path) as town:
+            away, at = await town.followers()
+            await town.put(at, b"before", b"1")
+            await town.drop(away)
+            directory, copy = town.configs[away].directory, tmp_path / "copy"
+            shutil.copytree(directory, copy)
+            await town.start(away)
+            await town.put(away, b"meanwhile", b"2")
+            await until(lambda: town[away].status().applied == town[at].status().applied)
+            await town.drop(away)
+            shutil.rmtree(directory)
+            shutil.copytree(copy, directory)
+            await town.start(away)
+            error = await asyncio.wait_for(asyncio.shield(town[away].failed), PATIENCE_S)
+            assert isinstance(error, Disowned)
+            assert f"the ledger of {away} ends at line" in str(error)
+            assert not town[away].is_leader
+            await town.drop(away)
+            with pytest.raises(Disowned, match="was refused by the other members"):
+                await town.start(away)
+            await town.nodes.pop(away).close()
+            await town.put(at, b"after", b"3")
+
+    run(main)
+
+
+def test_all_nodes_lose_power_and_an_older_copy_is_still_known_for_one(tmp_path: Path) -> None:
+    """What members remember of each other is on their disks as well, as of their last good stop at the least."""
+
+    async def main() -> None:
+        async with cluster(tmp_path) as town:
+            await town.put("n1", b"before", b"1")
+            await town.drop()
+            directory, copy = town.configs["n1"].directory, tmp_path / "copy"
+            shutil.copytree(directory, copy)
+            await town.start()
+            await town.put("n1", b"meanwhile", b"2")
+            await town.drop()
+            shutil.rmtree(directory)
+            shutil.copytree(copy, directory)
+            await town.start()
+            assert isinstance(await asyncio.wait_for(asyncio.shield(town["n1"].failed), PATIENCE_S), Disowned)
+            await town.nodes.pop("n1").close()
+            assert await town.get("n2", b"meanwhile") == b"2"
+
+    run(main)
+
+
+def test_a_second_process_on_a_copy_of_the_directory_is_refused(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with cluster(tmp_path) as town:
+            copied, at = await town.followers()
+            await town.drop(copied)
+            copy = tmp_path / "copy"
+            shutil.copytree(town.configs[copied].directory, copy)
+            await town.start(copied)
+            await town.put(copied, b"k", b"1")
+            (address,) = free_addresses(1)
+            config = town.configs[copied]
+            second = Node(replace(config, directory=copy, members={**config.members, copied: address}), NameServer())
+            try:
+                await second.start()
+                error = await asyncio.wait_for(asyncio.shield(second.failed), PATIENCE_S)
+                assert isinstance(error, Disowned)
+            finally:
+                await second.close()
+            # The first one was not in the wrong, and serves on.
+            await town.put(copied, b"k", b"2")
+            assert not town[copied].failed.done()
+            assert await town.get(at, b"k") == b"2"
 
     run(main)
 

@@ -3,8 +3,8 @@
 import pytest
 
 from paxon.core.decree import NodeId
-from paxon.errors import ForeignIdentity, LedgerCorrupt, LedgerInUse, LedgerTooNew, WrongCluster
-from paxon.storage.identity import DataDirectory, Identity, read_identity
+from paxon.errors import Disowned, ForeignIdentity, LedgerCorrupt, LedgerInUse, LedgerTooNew, WrongCluster
+from paxon.storage.identity import DataDirectory, Identity, Remembrance, read_identity
 from paxon.storage.twin import Twin
 from tests.storage.disk import MemoryDirectory
 
@@ -160,3 +160,52 @@ def test_leftovers_of_a_crash_are_removed() -> None:
     disk.put("ledger-0000000000000001.seg.tmp", b"half")
     opened(disk)
     assert not [name for name in disk.names() if name.endswith(".tmp")]
+
+
+def test_every_start_has_a_higher_number() -> None:
+    disk = MemoryDirectory()
+    assert opened(disk).begin_life() == 1
+    again = opened(disk.crash())
+    assert again.begin_life() == 2
+    assert again.identity.boot == 2
+
+
+def test_a_disowned_directory_is_never_opened_again() -> None:
+    disk = MemoryDirectory()
+    opened(disk).disown("an older copy was put back")
+    with pytest.raises(Disowned, match="refused by the other members: an older copy was put back"):
+        opened(disk.crash())
+
+
+def test_what_is_remembered_of_peers_survives() -> None:
+    disk = MemoryDirectory()
+    known = {"bert": Remembrance(70, 3, 12345)}
+    data = opened(disk)
+    assert data.remembered == {}
+    data.remember(known)
+    assert opened(disk.crash()).remembered == known
+
+
+def test_what_is_remembered_is_not_written_again_unless_it_changed() -> None:
+    disk = MemoryDirectory()
+    known = {"bert": Remembrance(70, 3, 12345)}
+    data = opened(disk)
+    data.remember(known)
+    before = disk.read("remembered")
+    data.remember(dict(known))
+    assert disk.read("remembered") == before
+    data.remember({"bert": Remembrance(71, 3, 12345)})
+    assert disk.read("remembered") != before
+
+
+def test_a_lost_memory_of_others_keeps_nobody_from_starting() -> None:
+    disk = MemoryDirectory()
+    opened(disk).remember({"bert": Remembrance(70, 3, 12345)})
+    for name in ("remembered", "remembered.copy"):
+        disk.put(name, b"x" * 60)
+    again = disk.crash()
+    data = opened(again)
+    assert data.remembered == {}
+    assert any("what was remembered of the other members is lost" in finding for finding in data.findings)
+    data.remember({"bert": Remembrance(71, 3, 12345)})
+    assert opened(again.crash()).remembered == {"bert": Remembrance(71, 3, 12345)}

@@ -7,18 +7,19 @@ who presides, section 2.4's presence messages) and never change what may pass.
 
 from msgspec import Struct
 
-from paxon.core.decree import Ballot, Decree, Slot
+from paxon.core.decree import Ballot, Decree, NodeId, Slot
 from paxon.core.ledger import Outcome, Vote
 
 
-class NextBallot(Struct, frozen=True):
+class NextBallot(Struct, frozen=True, omit_defaults=True):
     """Prepare: will you vote in nothing older than ``ballot``?  We know every decree below ``passed_until``."""
 
     ballot: Ballot
     passed_until: Slot
+    line: int = 0
 
 
-class LastVote(Struct, frozen=True):
+class LastVote(Struct, frozen=True, omit_defaults=True):
     """Promise: we will, and this is what we voted for and what we know that you do not.
 
     ``votes`` is complete for the slots from the asked ``passed_until`` on whose outcome the
@@ -32,6 +33,7 @@ class LastVote(Struct, frozen=True):
     votes: tuple[Vote, ...]
     outcomes: tuple[Outcome, ...]
     stamp_ms: int
+    line: int = 0
 
 
 class BeginBallot(Struct, frozen=True):
@@ -43,11 +45,12 @@ class BeginBallot(Struct, frozen=True):
     passed_until: Slot
 
 
-class Voted(Struct, frozen=True):
+class Voted(Struct, frozen=True, omit_defaults=True):
     """Accepted: we voted in this ballot and slot."""
 
     ballot: Ballot
     slot: Slot
+    line: int = 0
 
 
 class Success(Struct, frozen=True):
@@ -71,12 +74,13 @@ class Lacking(Struct, frozen=True):
     from_slot: Slot
 
 
-class Presence(Struct, frozen=True):
+class Presence(Struct, frozen=True, omit_defaults=True):
     """Heartbeat: the president of ``ballot`` is here.  ``roll_call`` numbers the calls of one ballot."""
 
     ballot: Ballot
     roll_call: int
     passed_until: Slot
+    lines: tuple[tuple[NodeId, int], ...] = ()
 
 
 class Present(Struct, frozen=True):

@@ -116,6 +116,11 @@ class Roster(Struct, frozen=True):
         """Whether ``present`` is enough to pass a decree (step 5)."""
         return self.quorums.is_vote_quorum(present)
 
+    def can_decide_with(self, member: NodeId, others: AbstractSet[NodeId]) -> bool:
+        """Whether ``member`` and ``others`` are a quorum of either kind: fewer can do nothing together."""
+        present = {member, *others}
+        return self.is_promise_quorum(present) or self.is_vote_quorum(present)
+
     def quorums_meet(self) -> bool:
         """B2 by enumeration, for tests: whether every promise quorum meets every vote quorum."""
         sets = [frozenset(some) for size in range(len(self.members) + 1) for some in combinations(self.members, size)]

@@ -26,6 +26,8 @@ class LinkTimings(Struct, frozen=True):
     """How often to knock where we were refused: only an operator can change the answer."""
     handshake_timeout_s: float = 5.0
     """From the first packet to the welcome, TLS included."""
+    answer_s: float = 0.5
+    """How long a member that starts waits for those who do not answer: many retries of those who are there."""
     stall_timeout_s: float = 10.0
     """A link that passes nothing on for so long is dropped and dialled again."""
 

@@ -35,6 +35,24 @@ Lane = Literal["bulk", "urgent"]
 
 LANES: Final[tuple[Lane, ...]] = ("urgent", "bulk")
 
+DISOWNED: Final = "disowned"
+"""The code of the goodbye to a member whose directory is an older copy, or one of two: it must never vote again."""
+
+
+class Standing(Struct, frozen=True):
+    """How far a member's ledger goes, and which start of its directory it is: see ``paxon.net.peer_memory``.
+
+    ``boot`` numbers the starts, and ``life`` is drawn for each process.  Zero is what a release
+    says that does not know of this.
+    """
+
+    line: int = 0
+    boot: int = 0
+    life: int = 0
+
+
+UNSAID: Final = Standing()
+
 
 class LocalIdentity(Struct, frozen=True):
     """What this member says of itself: its cluster, its name, number and storage, and where its clients reach it."""
@@ -65,6 +83,7 @@ class Hello(Struct, frozen=True):
     endpoint: str
     lane: str
     to_member: str
+    standing: Standing = UNSAID
 
 
 class Welcome(Struct, frozen=True):
@@ -76,6 +95,7 @@ class Welcome(Struct, frozen=True):
     node: NodeId
     storage: str
     endpoint: str
+    standing: Standing = UNSAID
 
 
 class Goodbye(Struct, frozen=True):
@@ -84,6 +104,9 @@ class Goodbye(Struct, frozen=True):
     code: str
     reason: str
 
+
+_LONGEST = Standing(1 << 62, 1 << 62, 1 << 62)
+"""What takes the most bytes to say."""
 
 HANDSHAKE = Vocabulary({240: Hello, 241: Welcome, 242: Goodbye})
 
@@ -100,14 +123,14 @@ def handshake_frame(word: Hello | Welcome | Goodbye) -> bytes:
     return encode_frame(*HANDSHAKE.encode(word), HANDSHAKE_FRAME_BYTES_MAX)
 
 
-def hello_to(peer: PeerAddress, me: LocalIdentity, lane: Lane) -> Hello:
+def hello_to(peer: PeerAddress, me: LocalIdentity, lane: Lane, standing: Standing = UNSAID) -> Hello:
     """What we say when we dial ``peer``."""
-    return Hello(PROTOCOL, me.cluster, me.member, me.node, me.storage, me.endpoint, lane, peer.member)
+    return Hello(PROTOCOL, me.cluster, me.member, me.node, me.storage, me.endpoint, lane, peer.member, standing)
 
 
-def welcome_from(me: LocalIdentity) -> Welcome:
+def welcome_from(me: LocalIdentity, standing: Standing = UNSAID) -> Welcome:
     """What we say to a member that we take messages from."""
-    return Welcome(PROTOCOL, me.cluster, me.member, me.node, me.storage, me.endpoint)
+    return Welcome(PROTOCOL, me.cluster, me.member, me.node, me.storage, me.endpoint, standing)
 
 
 def require_introducible(me: LocalIdentity, peers: Iterable[PeerAddress]) -> None:
@@ -117,9 +140,9 @@ def require_introducible(me: LocalIdentity, peers: Iterable[PeerAddress]) -> Non
         ConfigurationError: it does not.
     """
     try:
-        handshake_frame(welcome_from(me))
+        handshake_frame(welcome_from(me, _LONGEST))
         for peer in peers:
-            handshake_frame(hello_to(peer, me, "urgent"))
+            handshake_frame(hello_to(peer, me, "urgent", _LONGEST))
     except ProtocolError as error:
         raise ConfigurationError(f"the names of the cluster, members and endpoint are too long: {error}") from error
 

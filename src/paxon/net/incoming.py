@@ -148,6 +148,13 @@ class IncomingLane:
         replaced.replace()
         return True
 
+    def drop(self) -> None:
+        """The connection that is up is not to bring anything more."""
+        if self.link is not None:
+            self._absorb(self.link)
+            self.link.replace()
+            self.link = None
+
     def lose(self, incoming: Incoming) -> None:
         """The connection that was up is gone."""
         check(self.link is incoming, "only the connection that is up can be lost")

@@ -19,7 +19,8 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import suppress
 from functools import partial
 from typing import cast
 
@@ -32,12 +33,14 @@ from paxon.net.back_off import LinkTimings
 from paxon.net.complaints import Complaints
 from paxon.net.framed import why_closed
 from paxon.net.handshake import (
+    DISOWNED,
     LANES,
     Goodbye,
     Hello,
     Lane,
     LocalIdentity,
     PeerAddress,
+    Standing,
     Welcome,
     judge_hello,
     require_introducible,
@@ -48,6 +51,7 @@ from paxon.net.introductions import Introductions
 from paxon.net.link_status import LinksStatistics, LinkStatus
 from paxon.net.listener import Listener
 from paxon.net.outgoing import Outgoing
+from paxon.net.peer_memory import PeerMemory
 from paxon.net.tls import TlsContexts, TlsFiles
 
 __all__ = ["FRAME_BYTES_MAX", "LinkStatus", "LinkTimings", "Links", "LinksStatistics", "LocalIdentity", "PeerAddress"]
@@ -94,6 +98,10 @@ class Links:
         on_message: Callable[[NodeId, object], None],
         on_lost: Callable[[NodeId], None],
         introduce: Callable[[str, str], None],
+        standing: Callable[[], Standing] = Standing,
+        memory: PeerMemory | None = None,
+        is_enough: Callable[[Set[NodeId]], bool] = bool,
+        on_disowned: Callable[[str], None] = lambda reason: None,
         tls: TlsFiles | None = None,
         frame_bytes_max: int = FRAME_BYTES_MAX,
         queue_bytes_max: int = QUEUE_BYTES_MAX,
@@ -107,6 +115,8 @@ class Links:
         ``on_lost`` hints that a peer may be gone.  ``introduce`` gets a member's name and storage before the member is
         accepted in either direction: it returns once they are durable, or raises ``ForeignIdentity`` if the name
         belongs to another storage.  Anything else that it raises refuses the member for the time being.
+        ``standing`` is what we say of our own ledger, ``memory`` what we know of the others', and ``on_disowned`` hears
+        that somebody knows more of ours than we do.  ``is_enough`` says which other members make a quorum with us.
         ``chance`` draws uniformly from ``[0, 2**32)``.
 
         Raises:
@@ -123,7 +133,11 @@ class Links:
         self._timings = timings or LinkTimings()
         self._chance = chance or (lambda: secrets.randbits(32))
         self._tls = None if tls is None else TlsContexts(tls)
-        self._introductions = Introductions(len(peers), introduce)
+        self._standing = standing
+        self._memory = memory or PeerMemory(me.member)
+        self._on_disowned = on_disowned
+        self._introductions = Introductions(len(peers), introduce, is_enough)
+        self._welcomed = asyncio.Event()
         patience_s = self._timings.handshake_timeout_s
         self._listener = Listener(listen, self._on_arrival, unfinished_handshakes_max, patience_s)
         self._incoming = {
@@ -175,12 +189,19 @@ class Links:
         outgoing.send(frame)
 
     async def wait_introduced(self, already: bool) -> None:
-        """Return once a strict majority of the *other* members have welcomed this storage; at once if ``already``.
+        """Return once this member may take part: see ``paxon.net.introductions`` for when, and why that is enough.
 
-        Until then a fresh storage must not vote: ``paxon.net.introductions`` says why that is enough.
+        ``already`` says that its storage was introduced to the others before.
         """
-        if not already:
-            await self._introductions.wait()
+        clock = asyncio.get_running_loop().time
+        moment_ends_at = clock() + self._timings.answer_s
+        while not self._introductions.may_take_part(already, is_moment_over=clock() >= moment_ends_at):
+            self._welcomed.clear()
+            # A new storage waits for welcomes alone, and so does a known one once the moment is over.
+            left_s = moment_ends_at - clock()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s if already and left_s > 0 else None):
+                    await self._welcomed.wait()
 
     def endpoints(self) -> dict[NodeId, str]:
         """Where clients reach the other members, as far as they have said it since the start."""
@@ -231,7 +252,9 @@ class Links:
                 timings=self._timings,
                 queue_bytes_max=self._queue_bytes_max,
                 chance=self._chance,
-                introduce=self._introductions.introduce,
+                standing=self._standing,
+                judge=self._judge_known,
+                on_refused=self._on_refused,
                 on_up=self._on_welcome,
                 on_lost=partial(self._on_lost, node),
                 complaints=complaints,
@@ -240,6 +263,11 @@ class Links:
     def _on_welcome(self, welcome: Welcome) -> None:
         self._endpoints[welcome.node] = welcome.endpoint
         self._introductions.welcomed_by(welcome.node)
+        self._welcomed.set()
+
+    def _on_refused(self, goodbye: Goodbye) -> None:
+        if goodbye.code == DISOWNED and not self._is_stopping:
+            self._on_disowned(goodbye.reason)
 
     async def _on_arrival(self, connection: socket.socket) -> None:
         incoming = Incoming(
@@ -254,18 +282,30 @@ class Links:
 
     def _judge(self, hello: Hello, names: frozenset[str] | None) -> Goodbye | None:
         objection = judge_hello(hello, self._me, self._peers, names)
-        return objection or self._introductions.introduce(hello.member, hello.storage)
+        return objection or self._judge_known(hello)
+
+    def _judge_known(self, word: Hello | Welcome) -> Goodbye | None:
+        """Why a member of ours is not the one we know; ``None`` if it is, and then we know it durably."""
+        objection = self._introductions.introduce(word.member, word.storage)
+        return objection or self._memory.meet(word.node, word.member, word.standing)
 
     def _on_incoming_up(self, incoming: Incoming) -> Welcome:
         hello, lane = self._of(incoming)
+        boot = hello.standing.boot
         if lane.take(incoming):
             self._counts.links_replaced += 1
+        for name in LANES:
+            # A process that came before this one has no say any more, on either lane.
+            other = self._incoming[hello.node, name]
+            if other.link is not None and other.link.hello is not None and other.link.hello.standing.boot < boot:
+                other.drop()
+                self._counts.links_replaced += 1
         self._endpoints[hello.node] = hello.endpoint
         self._complaints.settle(hello.member)
         logger.info("link up", extra={"fields": {"peer": hello.member, "lane": hello.lane, "direction": "in"}})
         for name in LANES:
             self._outgoing[hello.node, name].wake()
-        return welcome_from(self._me)
+        return welcome_from(self._me, self._standing())
 
     def _on_incoming_closed(self, incoming: Incoming, error: Exception | None) -> None:
         if self._is_stopping or incoming.is_replaced:

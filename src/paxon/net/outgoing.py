@@ -22,6 +22,7 @@ from paxon.net.handshake import (
     Lane,
     LocalIdentity,
     PeerAddress,
+    Standing,
     Welcome,
     certificate_objection,
     handshake_frame,
@@ -72,7 +73,9 @@ class Outgoing:
         timings: LinkTimings,
         queue_bytes_max: int,
         chance: Callable[[], int],
-        introduce: Callable[[str, str], Goodbye | None],
+        standing: Callable[[], Standing],
+        judge: Callable[[Welcome], Goodbye | None],
+        on_refused: Callable[[Goodbye], None],
         on_up: Callable[[Welcome], None],
         on_lost: Callable[[], None],
         complaints: Complaints,
@@ -85,7 +88,9 @@ class Outgoing:
         self._timings = timings
         self._queue_bytes_max = queue_bytes_max
         self._back_off = BackOff(timings, chance)
-        self._introduce = introduce
+        self._standing = standing
+        self._judge = judge
+        self._on_refused = on_refused
         self._on_up = on_up
         self._on_lost = on_lost
         self._complaints = complaints
@@ -219,7 +224,7 @@ class Outgoing:
             objection := certificate_objection(self._peer.member, certificate_names(transport))
         ):
             raise _Refused(objection.reason)
-        framed.send(handshake_frame(hello_to(self._peer, self._me, self.lane)))
+        framed.send(handshake_frame(hello_to(self._peer, self._me, self.lane, self._standing())))
         word = await answer
         if word is None:
             raise framed.reason or ConnectionError(
@@ -228,12 +233,13 @@ class Outgoing:
         match HANDSHAKE.decode(*word):
             case Welcome() as welcome:
                 objection = judge_welcome(welcome, self._me, self._node, self._peer)
-                objection = objection or self._introduce(welcome.member, welcome.storage)
+                objection = objection or self._judge(welcome)
                 if objection is not None:
                     raise _Refused(objection.reason)
                 return welcome
-            case Goodbye(reason=reason):
-                raise _Refused(reason)
+            case Goodbye() as goodbye:
+                self._on_refused(goodbye)
+                raise _Refused(goodbye.reason)
             case _:
                 raise ProtocolError("a peer that was dialled answers with a hello of its own")
 

@@ -34,10 +34,12 @@ from paxon.core.roster import Rosters
 from paxon.core.slip import Polling, Trying
 from paxon.core.timing import Timing
 from paxon.errors import (
+    Disowned,
     LedgerSyncFailed,
     ProtocolError,
     check,
 )
+from paxon.net.peer_memory import PeerMemory
 from paxon.node.letters import AskReading, HostMessage, PeerMessage, ReadingAt
 from paxon.node.outbox import Outbox
 from paxon.node.ports import Clock, Disk, Reply, Timer, Transport
@@ -45,6 +47,7 @@ from paxon.node.proposals import Applied, Pending
 from paxon.node.requests import Requests
 from paxon.node.settings import Limits
 from paxon.node.status import Role
+from paxon.node.vouching import remember, vouched
 from paxon.rsm.applier import Applier
 
 logger = logging.getLogger(__name__)
@@ -74,6 +77,7 @@ class Host:
 
     ``ledger`` and ``applier`` come replayed from the disk.  ``boot`` tells this life of the
     process from every other.  ``leader_changed`` hears of every change of what ``leader`` says.
+    ``memory`` is what is known of the other members' ledgers.
     After ``fatal`` was called the host is dead: nothing it is told has any effect.
     """
 
@@ -91,8 +95,10 @@ class Host:
         boot: int,
         fatal: Callable[[Exception], None],
         leader_changed: Callable[[Ballot | None], None],
+        memory: PeerMemory | None = None,
     ) -> None:
         self._me = me
+        self._memory = memory or PeerMemory()
         self._applier = applier
         self._clock = clock
         self._disk = disk
@@ -162,6 +168,11 @@ class Host:
             ProtocolError: if the member may not send it; its link should be closed.
         """
         if self._is_dead:
+            return
+        try:
+            remember(sender, message, self._me, self.legislator.ledger, self._memory)
+        except Disowned as error:
+            self._die(error)
             return
         if isinstance(message, HostMessage):
             self._on_request_of(sender, message)
@@ -391,6 +402,7 @@ class Host:
         self._disk.recall(recall.from_slot, RECALL_BYTES, found)
 
     def _send(self, to: NodeId, message: PeerMessage) -> None:
+        message = vouched(message, self._me, self._outbox.durable_line, self._memory)
         self._transport.send(to, message, isinstance(message, URGENT))
 
     # --- time ---

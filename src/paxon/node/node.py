@@ -9,13 +9,18 @@ import asyncio
 import logging
 import os
 import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import TypeVar, cast
 
 from paxon.core.decree import Ballot, NodeId
 from paxon.core.ledger import Ledger, Record
 from paxon.core.roster import ROSTER_LAG, Rosters
-from paxon.errors import LedgerError, ProtocolError, check
+from paxon.errors import Disowned, LedgerError, LedgerSyncFailed, ProtocolError, check
+from paxon.net.handshake import Standing
 from paxon.net.links import Links, LocalIdentity, PeerAddress
+from paxon.net.peer_memory import PeerMemory
 from paxon.node.clock import LoopClock
 from paxon.node.config import MemberConfig
 from paxon.node.host import Host
@@ -27,7 +32,7 @@ from paxon.node.vocabulary import PEER_VOCABULARY
 from paxon.rsm.applier import Applier
 from paxon.rsm.machine import StateMachine
 from paxon.storage.directory import OsDirectory
-from paxon.storage.identity import DataDirectory
+from paxon.storage.identity import DataDirectory, Remembrance
 from paxon.storage.ledger_file import LedgerFile
 from paxon.storage.threaded import ThreadedDisk
 from paxon.version import __version__
@@ -39,6 +44,13 @@ HAND_OVER_TIMEOUT_S = 2.0
 
 FAREWELL_S = 0.1
 """How long a leader that handed over stays to send commands that are still on their way to it on to its successor."""
+
+REMEMBER_EVERY_S = 10.0
+"""How often what is remembered of the others is written down: rarely, since it costs a handful of syncs.  A power cut
+to all members at once loses at most this much of it."""
+
+LIFE_BITS = 62
+"""Random bits that tell one process from every other."""
 
 STORAGE_ID_BYTES = 16
 """Random bytes in a storage id: two disks never share one."""
@@ -64,15 +76,20 @@ class Node:
         self._leader: Ballot | None = None
         self._leader_changed = asyncio.Event()
         self._takes_part = False
+        self._memory = PeerMemory()
+        self._joining: asyncio.Task[None] | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._is_closing = asyncio.Event()
         self.failed: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
 
     # --- starting and stopping ---
 
     async def start(self) -> None:
-        """Open the directory, replay the ledger, connect; returns once this member takes part.
+        """Open the directory, replay the ledger, connect.
 
-        With a new directory that is when a majority of the other members know its storage;
-        see ``Links.wait_introduced``.
+        With a new directory, returns once this member takes part: when a majority of the other
+        members know its storage.  Any other answers about itself and its state from here on, and
+        takes part as soon as enough others were heard; see ``Links.wait_introduced``.
 
         Raises:
             ConfigurationError: an address is in use, or the directory or TLS files cannot be used.
@@ -88,9 +105,19 @@ class Node:
         )
         self._directory = directory
         ledger = self._replay(directory)
+        self._memory = PeerMemory(
+            config.name,
+            {
+                config.ids[name]: Standing(known.line, known.boot, known.life)
+                for name, known in directory.remembered.items()
+                if name in config.ids
+            },
+        )
+        life = secrets.randbits(LIFE_BITS)
+        boot = directory.begin_life()
         loop = asyncio.get_running_loop()
         self._disk = ThreadedDisk(self._opened(self._ledger_file), loop, self._on_damage)
-        self._links = links = self._make_links(directory)
+        self._links = links = self._make_links(directory, lambda: Standing(ledger.line, boot, life))
         self._host = host = Host(
             config.node_id,
             Rosters(config.roster),
@@ -101,18 +128,53 @@ class Node:
             links,
             config.limits,
             config.timing,
-            boot=secrets.randbits(62),
+            boot=life,
             fatal=self._on_fatal,
             leader_changed=self._on_leader,
+            memory=self._memory,
         )
         await links.start()
+        self._keeping = asyncio.ensure_future(self._keep_memory(directory))
+        self._joining = asyncio.ensure_future(self._join(directory, links, host))
+        self._joining.add_done_callback(self._on_joined)
         if not directory.introduced:
             logger.info("new storage: waiting for other members to know it", extra={"fields": {}})
+            await self._joining
+
+    async def _join(self, directory: DataDirectory, links: Links, host: Host) -> None:
+        """Take part once the others have been heard."""
         await links.wait_introduced(directory.introduced)
+        if self.failed.done():
+            return
         directory.mark_introduced()
         self._takes_part = True
         host.start()
         logger.info("member started", extra={"fields": {"applied": host.applied_until - 1}})
+
+    def _on_joined(self, joining: asyncio.Task[None]) -> None:
+        error = None if joining.cancelled() else joining.exception()
+        if isinstance(error, Exception) and self._directory is not None and self._directory.introduced:
+            self._on_fatal(error)
+
+    async def _keep_memory(self, directory: DataDirectory) -> None:
+        """Write down now and then, and at the end, what is remembered of the others."""
+        while not self._is_closing.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REMEMBER_EVERY_S):
+                    await self._is_closing.wait()
+            try:
+                # In a thread, since it syncs.
+                await asyncio.to_thread(directory.remember, self._remembrances())
+            except (OSError, LedgerSyncFailed) as error:
+                # No promise of ours rests on it, and a disk that fails is noticed where one does.
+                logger.warning("what is known of the others was not saved", extra={"fields": {"error": str(error)}})
+
+    def _remembrances(self) -> dict[str, Remembrance]:
+        return {
+            self._names[node]: Remembrance(known.line, known.boot, known.life)
+            for node, known in self._memory.remembered.items()
+            if node in self._names
+        }
 
     async def retire(self) -> None:
         """Take in nothing more, and hand leadership over if this member leads; returns when it is done or hopeless."""
@@ -135,6 +197,10 @@ class Node:
     async def close(self) -> None:
         """Close links, ledger and directory.  May be called at any time, once."""
         self._takes_part = False
+        self._is_closing.set()
+        if self._joining is not None:
+            self._joining.cancel()
+        await asyncio.gather(*filter(None, (self._joining, self._keeping)), return_exceptions=True)
         if self._host is not None:
             self._host.end()
         if self._links is not None:
@@ -228,7 +294,7 @@ class Node:
             logger.warning("repaired on opening", extra={"fields": {"finding": finding}})
         return ledger
 
-    def _make_links(self, directory: DataDirectory) -> Links:
+    def _make_links(self, directory: DataDirectory, standing: Callable[[], Standing]) -> Links:
         config = self._config
         address = config.peer_address
         identity = directory.identity
@@ -246,6 +312,10 @@ class Node:
             on_message=self._on_message,
             on_lost=self._on_link_lost,
             introduce=directory.introduce,
+            standing=standing,
+            memory=self._memory,
+            is_enough=partial(config.roster.can_decide_with, config.node_id),
+            on_disowned=self._on_disowned,
             tls=config.tls,
             # The largest message is a LastVote, with a decree for every slot that was begun and not passed everywhere:
             # a window's worth.  It must not be dropped for its size, or there would be no leader.
@@ -278,7 +348,17 @@ class Node:
     def _on_fatal(self, error: Exception) -> None:
         if not self.failed.done():
             self._takes_part = False
+            if isinstance(error, Disowned) and self._directory is not None:
+                with suppress(OSError, LedgerSyncFailed):
+                    # Should it fail, then whoever remembers refuses us again.
+                    self._directory.disown(str(error))
             self.failed.set_result(error)
+
+    def _on_disowned(self, reason: str) -> None:
+        """Another member knows more of this directory than there is in it, or knows of a copy."""
+        if self._host is not None:
+            self._host.end()
+        self._on_fatal(Disowned(reason))
 
     def _on_damage(self, error: Exception) -> None:
         """A decree could not be read back from the file."""

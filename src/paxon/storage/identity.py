@@ -11,13 +11,14 @@ from msgspec.structs import replace
 
 from paxon.codec.values import MALFORMED
 from paxon.core.decree import NodeId
-from paxon.errors import ForeignIdentity, LedgerCorrupt, WrongCluster
+from paxon.errors import Disowned, ForeignIdentity, LedgerCorrupt, WrongCluster
 from paxon.storage.directory import LOCK, TEMPORARY, Directory, remove_leftovers
 from paxon.storage.ledger_file import SEGMENT_BYTES, LedgerFile
 from paxon.storage.twin import COPY, Twin
 
 IDENTITY = "identity"
 PEERS = "peers"
+REMEMBERED = "remembered"
 
 _TOLERATED = frozenset({LOCK, "lost+found", IDENTITY + TEMPORARY, IDENTITY + COPY + TEMPORARY})
 """What an empty directory may hold: our lock, a new file system's own folder, an identity that a crash interrupted."""
@@ -27,6 +28,7 @@ class Identity(Struct, frozen=True):
     """The member that a directory belongs to.
 
     ``storage`` names this directory's contents for ever; ``introduced`` says that peers may have seen it.
+    ``boot`` counts the starts.  ``disowned`` says why nobody may vote with it any more, if so.
     """
 
     cluster: str
@@ -34,6 +36,16 @@ class Identity(Struct, frozen=True):
     node: NodeId
     storage: str
     introduced: bool = False
+    boot: int = 0
+    disowned: str = ""
+
+
+class Remembrance(Struct, frozen=True):
+    """How much of a peer's ledger was durable, and in which start and process it was last met."""
+
+    line: int = 0
+    boot: int = 0
+    life: int = 0
 
 
 def read_identity(directory: Directory) -> Identity | None:
@@ -69,8 +81,19 @@ class DataDirectory:
             self._peers = {} if peers is None else msgpack.decode(peers, type=dict[str, str])
         except MALFORMED as error:
             raise LedgerCorrupt(f"the peers in {directory.where} make no sense: {error}") from error
+        self._remembered_twin = Twin(directory, REMEMBERED)
+        self._remembered = self._recollect(findings)
         self.findings = findings
         """What was found damaged and repaired, in sentences for the log."""
+
+    def _recollect(self, findings: list[str]) -> dict[str, Remembrance]:
+        # A help to others and no promise of ours: without it we start all the same, and remember less.
+        try:
+            value = self._remembered_twin.read_and_repair(findings.append)
+            return {} if value is None else msgpack.decode(value, type=dict[str, Remembrance])
+        except (LedgerCorrupt, *MALFORMED) as error:
+            findings.append(f"what was remembered of the other members is lost: {error}")
+            return {}
 
     @classmethod
     def open(cls, directory: Directory, cluster: str, member: str, node: NodeId, new_storage: str) -> "DataDirectory":
@@ -82,6 +105,7 @@ class DataDirectory:
             ForeignIdentity: if it belongs to another member, or is not empty and nobody's.
             LedgerCorrupt: if the identity is damaged beyond repair.
             LedgerTooNew: if a newer release wrote it.
+            Disowned: if its peers have refused it for good.
         """
         # Looked at before the lock is taken, so that a directory given by mistake is left without a trace.
         _refuse_what_is_not_ours(directory)
@@ -114,9 +138,35 @@ class DataDirectory:
     def mark_introduced(self) -> None:
         """Note durably that peers may have seen this storage from here on."""
         if not self.introduced:
-            introduced = replace(self._identity, introduced=True)
-            self._identity_twin.write(msgpack.encode(introduced))
-            self._identity = introduced
+            self._replace(introduced=True)
+
+    def begin_life(self) -> int:
+        """Count one more start, durably; the number of this one.
+
+        To be called before anything is said to a peer: two processes with the same number then have a copy each.
+        """
+        self._replace(boot=self._identity.boot + 1)
+        return self._identity.boot
+
+    def disown(self, reason: str) -> None:
+        """Note durably that nobody may vote with this directory any more."""
+        self._replace(disowned=reason)
+
+    def _replace(self, **changes: object) -> None:
+        changed = replace(self._identity, **changes)
+        self._identity_twin.write(msgpack.encode(changed))
+        self._identity = changed
+
+    @property
+    def remembered(self) -> dict[str, Remembrance]:
+        """What an earlier life wrote down of the others' ledgers, by member name."""
+        return dict(self._remembered)
+
+    def remember(self, remembered: dict[str, Remembrance]) -> None:
+        """Write down what is known of the others' ledgers.  May run in another thread than everything else."""
+        if remembered != self._remembered:
+            self._remembered_twin.write(msgpack.encode(remembered))
+            self._remembered = dict(remembered)
 
     @property
     def peers(self) -> dict[str, str]:
@@ -175,3 +225,5 @@ def _compare(directory: Directory, found: Identity, cluster: str, member: str, n
             f"{directory.where} belongs to member {member} under the id {found.node}, not {node}: "
             "correct the id in the configuration; an id is never given to a second storage"
         )
+    if found.disowned:
+        raise Disowned(f"{directory.where} was refused by the other members: {found.disowned}")
