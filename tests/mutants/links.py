@@ -126,11 +126,10 @@ def plain_text_for_everybody(patch: Patch) -> None:
 )
 def introduced_by_half(patch: Patch) -> None:
     """A fresh storage takes part once half of the other members know it."""
-    welcomed_by = Introductions.welcomed_by
+    may_take_part = Introductions.may_take_part
 
-    def early(self: Introductions, node: NodeId) -> None:
-        welcomed_by(self, node)
-        if 2 * len(self._welcomed_by) >= self._others:
-            self._has_majority.set()
+    def early(self: Introductions, already: bool, is_moment_over: bool) -> bool:
+        half = 2 * len(self._welcomed_by) >= self._others
+        return (not already and half) or may_take_part(self, already, is_moment_over)
 
-    patch.replace(Introductions, "welcomed_by", early)
+    patch.replace(Introductions, "may_take_part", early)

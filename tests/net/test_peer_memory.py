@@ -48,7 +48,7 @@ def test_two_processes_on_copies_of_one_directory(second: Standing, is_refused: 
     assert (goodbye is not None) == is_refused
     if goodbye is not None:
         assert goodbye.code == DISOWNED
-        assert "the directory was copied" in goodbye.reason
+        assert "two processes use a copy of the directory each" in goodbye.reason
 
 
 def test_what_an_earlier_life_wrote_down_counts() -> None:

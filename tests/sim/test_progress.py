@@ -28,7 +28,7 @@ MEMBERS = tuple(NodeId(number) for number in range(1, 6))
     ],
 )
 def test_a_core_has_its_quorums_and_nobody_to_spare_by_number(quorums: QuorumSystem) -> None:
-    cores = {some_core(Random(seed), quorums) for seed in range(60)}
+    cores = {some_core(Random(seed), quorums, quorums.members) for seed in range(60)}
     for core in cores:
         assert quorums.is_promise_quorum(set(core))
         assert quorums.is_vote_quorum(set(core))

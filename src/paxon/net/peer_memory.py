@@ -64,8 +64,8 @@ class PeerMemory:
             return Goodbye(
                 DISOWNED,
                 f"{member} comes from start {standing.boot} of its directory, and {self._me} knows another process "
-                f"from start {known.boot}: the directory was copied, and two processes use a copy each; "
-                f"leave this one of {member} down",
+                f"from start {known.boot}: two processes use a copy of the directory each, "
+                f"or an older copy was put back; leave this one of {member} down",
             )
         if standing.boot:
             self._remembered[node] = Standing(known.line, standing.boot, standing.life)

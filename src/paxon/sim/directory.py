@@ -9,12 +9,17 @@ nothing that was written, but does not make it durable either; it gives the lock
 
 import copy
 import errno
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
 
 from paxon.errors import LedgerInUse
 from paxon.sim.fuse import Fuse
+from paxon.storage.twin import COPY
+
+ROOM = frozenset({"create", "grow", "rename"})
+"""What needs room: a new file, a longer one, another entry in the directory."""
 
 SECTOR_BYTES = 512
 """What a disk writes whole or not at all."""
@@ -32,6 +37,13 @@ class _File:
         """Writes as (offset, data), and new sizes, since the last sync."""
 
 
+class Image:
+    """A directory's durable files, by name."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self.files = files
+
+
 class SimDirectory:
     """Satisfies ``Directory``; outlives the lives of its member."""
 
@@ -45,6 +57,16 @@ class SimDirectory:
         """The names after each change since the last ``sync_directory``."""
         self.is_full = False
         """Whether the disk has no room: writes that need more fail."""
+        self.full_for = ROOM
+        """What a disk without room has no room for."""
+        self.full_errno = errno.ENOSPC
+        """What a disk without room says: it may be the quota that is used up."""
+        self.read_only_errno = 0
+        """What every change is refused with, if it is."""
+        self._before_lie: Image | None = None
+        """What is on the platter while the disk only pretends to sync."""
+        self.may_lose_names: Callable[[int], bool] = lambda lost: True
+        """Asked whether a power cut may take back so many changes of names."""
         self.fails_sync = False
         """Whether the next sync of a file fails for good."""
         self.has_no_descriptors = False
@@ -56,8 +78,63 @@ class SimDirectory:
 
     # --- what the simulator does to it ---
 
+    def image(self) -> "Image":
+        """What is durable now, to be put back later."""
+        return Image({name: bytes(file.durable) for name, file in self._durable_names.items()})
+
+    def put_back(self, image: "Image") -> None:
+        """Replace everything by what was durable once.  For a directory that no process has."""
+        self._files = {}
+        for name, content in image.files.items():
+            file = self._files[name] = _File()
+            file.seen, file.durable = bytearray(content), bytearray(content)
+        self._durable_names = dict(self._files)
+        self._name_changes.clear()
+        self._before_lie = None
+
+    def begin_lie(self) -> None:
+        """Report syncs done from here on, and write nothing."""
+        self._before_lie = self._before_lie or self.image()
+
+    def end_lie(self) -> None:
+        """What was only pretended is written after all."""
+        self._before_lie = None
+
+    @property
+    def lies(self) -> bool:
+        """Whether syncs are only pretended."""
+        return self._before_lie is not None
+
+    def overwrite(self, name: str, offset: int, data: bytes) -> None:
+        """Bytes change where they lie."""
+        file = self._file(name)
+        file.seen[offset : offset + len(data)] = data
+        file.durable[offset : offset + len(data)] = data[: max(0, len(file.durable) - offset)]
+
+    def lose_name(self, name: str) -> None:
+        """A directory entry is gone."""
+        self._files.pop(name, None)
+        self._durable_names.pop(name, None)
+        for names in self._name_changes:
+            names.pop(name, None)
+
+    def give_name(self, old: str, new: str) -> None:
+        """A file is found under another name."""
+        file = self._file(old)
+        self.lose_name(old)
+        for names in (self._files, self._durable_names, *self._name_changes):
+            names[new] = file
+
+    def twins_agree(self, twins: Sequence[str]) -> bool:
+        """Whether the two files of each twin that exists hold the same."""
+        pairs = [(name, name + COPY) for name in twins if name in self._files or name + COPY in self._files]
+        return all({one, other} <= set(self._files) and self.read(one) == self.read(other) for one, other in pairs)
+
     def power_cut(self) -> None:
         """Forget what was not synced, or some of it."""
+        if self._before_lie is not None:
+            self.put_back(self._before_lie)
+            return
         # Every file that has a name in either world takes its losses once, in the order of names.
         files = {id(file): file for name in sorted(self._files) for file in (self._files[name],)}
         files.update({id(file): file for name in sorted(self._durable_names) for file in (self._durable_names[name],)})
@@ -65,6 +142,9 @@ class SimDirectory:
             self._tear(file)
             file.seen = file.durable[:]
         survived = self._random.randint(0, len(self._name_changes))
+        lost = len(self._name_changes) - survived
+        if lost and not self.may_lose_names(lost):
+            survived += lost
         if survived:
             self._durable_names = dict(self._name_changes[survived - 1])
         self._name_changes.clear()
@@ -127,7 +207,7 @@ class SimDirectory:
         if name in self._files:
             raise FileExistsError(errno.EEXIST, "File exists", name)
         self._open()
-        self._need_room()
+        self._need_room("create")
         with self._point("create"):
             self._change_names(lambda names: names.update({name: _File()}))
 
@@ -147,7 +227,13 @@ class SimDirectory:
         with self._point("write"):
             file = self._file(name)
             if offset + len(data) > len(file.seen):
-                self._need_room()
+                if self.is_full and "grow" in self.full_for:
+                    # A short write: what fits the block that is there is taken, and the next call says why not more.
+                    data = data[: self._random.randint(0, len(data))]
+                    end = min(offset + len(data), len(file.seen))
+                    file.seen[offset:end] = data[: max(0, end - offset)]
+                    file.changes.append((offset, bytes(data[: max(0, end - offset)])))
+                self._need_room("grow")
                 _resize(file.seen, offset + len(data))
             file.seen[offset : offset + len(data)] = data
             file.changes.append((offset, bytes(data)))
@@ -167,7 +253,7 @@ class SimDirectory:
     def preallocate(self, name: str, size: int) -> None:
         """See ``Directory``."""
         if size > len(self._file(name).seen):
-            self._need_room()
+            self._need_room("grow")
             self.truncate(name, size)
 
     def sync(self, name: str) -> None:
@@ -200,6 +286,7 @@ class SimDirectory:
     def rename(self, old: str, new: str) -> None:
         """See ``Directory``."""
         file = self._file(old)
+        self._need_room("rename")
 
         def change(names: dict[str, _File]) -> None:
             del names[old]
@@ -216,7 +303,8 @@ class SimDirectory:
         """See ``Directory``."""
         self._file(name)
         self.release(name)
-        self._change_names(lambda names: names.__delitem__(name))
+        with self._point("remove"):
+            self._change_names(lambda names: names.__delitem__(name))
 
     def release(self, name: str) -> None:
         """See ``Directory``."""
@@ -244,9 +332,9 @@ class SimDirectory:
         change(self._files)
         self._name_changes.append(dict(self._files))
 
-    def _need_room(self) -> None:
-        if self.is_full:
-            raise OSError(errno.ENOSPC, "No space left on device")
+    def _need_room(self, what: str) -> None:
+        if self.is_full and what in self.full_for:
+            raise OSError(self.full_errno, os.strerror(self.full_errno))
 
     def _open(self) -> None:
         if self.has_no_descriptors:
@@ -259,7 +347,9 @@ class SimDirectory:
 
     @contextmanager
     def _point(self, operation: str) -> Iterator[None]:
-        """Where the process may end: on either side of a change."""
+        """A change, where the process may end on either side of it."""
+        if self.read_only_errno:
+            raise OSError(self.read_only_errno, os.strerror(self.read_only_errno))
         self._fuse.reached(f"before {operation}")
         yield
         self._fuse.reached(f"after {operation}")

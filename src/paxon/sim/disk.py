@@ -6,7 +6,7 @@ from random import Random
 
 from paxon.core.decree import Slot
 from paxon.core.ledger import Outcome, Record
-from paxon.errors import LedgerError, LedgerSyncFailed
+from paxon.errors import LedgerCorrupt, LedgerError, LedgerSyncFailed
 from paxon.sim.agenda import Agenda, Event, Life, Trace
 from paxon.sim.directory import SimDirectory
 from paxon.sim.fuse import Fuse, PowerCut
@@ -37,7 +37,9 @@ class SimDisk:
         faults: Callable[[], MachineFaults],
         fuse: Fuse,
         shortages: Shortages,
+        damaged: Callable[[Exception], None],
     ) -> None:
+        """``damaged`` is told of damage that a recall finds."""
         self._agenda = agenda
         self._trace = trace
         self._strikes = strikes
@@ -50,6 +52,7 @@ class SimDisk:
         self._label = f"sync {life.member}"
         self._fuse = fuse
         self._shortages = shortages
+        self._damaged = damaged
         self._queued: list[Record] = []
         """Appended while a sync is under way: that sync need not cover them, so it does not."""
         self.waits_for_hand = False
@@ -118,6 +121,9 @@ class SimDisk:
         def read() -> None:
             try:
                 outcomes = self._file.recall(from_slot, bytes_max)
+            except LedgerCorrupt as error:
+                outcomes = ()
+                self._damaged(error)
             except (OSError, LedgerSyncFailed):
                 # As ``ThreadedDisk`` has it: whoever asked asks again.
                 outcomes = ()

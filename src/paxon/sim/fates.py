@@ -3,6 +3,7 @@
 Knows: the members and their lives.  Does not know: when anything is due, or why.
 """
 
+import errno
 from collections.abc import Collection
 from random import Random
 from typing import Protocol
@@ -12,6 +13,7 @@ from paxon.errors import LedgerInUse, check
 from paxon.node.status import Role
 from paxon.sim.agenda import Agenda, Life, Trace
 from paxon.sim.clock import EPOCH_MS, MILLION
+from paxon.sim.directory import ROOM
 from paxon.sim.member import Member
 from paxon.sim.strikes import Strikes
 
@@ -135,15 +137,18 @@ class Fates:
 
     def hint(self, member: NodeId, peer: NodeId) -> None:
         """See ``Victims``."""
-        life, host = self._members[member].life, self._members[member].host
-        if host is not None and life is not None:
-            self._agenda.after(
-                self._random.randint(0, HINT_MS_MAX), f"hint {member} {peer}", lambda: host.link_lost(peer), life
-            )
+        at = self._members[member]
+        if at.is_alive and at.life is not None:
+            delay_ms = self._random.randint(0, HINT_MS_MAX)
+            self._agenda.after(delay_ms, f"hint {member} {peer}", lambda: at.lose_link(peer), at.life)
 
     def fill_disk(self, member: NodeId, is_full: bool) -> None:
         """See ``Victims``."""
-        self._members[member].directory.is_full = is_full
+        directory = self._members[member].directory
+        directory.is_full = is_full
+        directory.full_errno = self._random.choice((errno.ENOSPC, errno.EDQUOT))
+        # A file system may have no room for one thing and some for another: blocks, inodes and directories are apart.
+        directory.full_for = self._random.choice((ROOM, ROOM, frozenset({"grow"}), frozenset({"rename"})))
 
     def fail_sync(self, member: NodeId) -> None:
         """See ``Victims``."""

@@ -1,6 +1,7 @@
 """One member in the simulator: a machine that stays, and the lives of the process on it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from msgspec import Struct
 
@@ -8,28 +9,36 @@ from paxon.core.decree import NodeId, Slot
 from paxon.core.invariants import named
 from paxon.core.ledger import Ledger, Record
 from paxon.core.roster import Rosters
+from paxon.errors import Disowned, LedgerSyncFailed
+from paxon.net.handshake import LocalIdentity, Standing
+from paxon.net.introductions import Introductions
+from paxon.net.peer_memory import PeerMemory
 from paxon.node.host import Host
-from paxon.node.letters import PeerMessage
 from paxon.node.settings import Limits
 from paxon.rsm.applier import Applier
 from paxon.rsm.machine import Context
 from paxon.sim.agenda import Agenda, Life, Trace
+from paxon.sim.atlas import Damage
 from paxon.sim.clock import MILLION, Quartz, SimClock
 from paxon.sim.dice import Dice
 from paxon.sim.directory import SimDirectory
 from paxon.sim.disk import SimDisk
 from paxon.sim.fuse import Fuse
+from paxon.sim.greetings import Addresses, SimLinks, name_of
 from paxon.sim.machine import Registers
 from paxon.sim.network import Network
-from paxon.sim.oracle import Oracle
+from paxon.sim.oracle import CLUSTER, Oracle
 from paxon.sim.plan import Plan
 from paxon.sim.shortages import Shortages
 from paxon.sim.strikes import Strikes
-from paxon.storage.identity import DataDirectory
+from paxon.storage.identity import DataDirectory, Remembrance
 from paxon.storage.ledger_file import LedgerFile
 
-SEGMENT_BYTES = 32 * 1024
+SEGMENT_BYTES = 8 * 1024
 """Small, so that a run of seconds fills several."""
+
+REMEMBER_EVERY_MS = 2_000
+"""How often what is known of the others is written down: often, so that a run of seconds does it."""
 
 KEPT_SLOTS = 40
 """How many passed decrees stay in memory: few, so that members that were away are served from the file."""
@@ -77,23 +86,6 @@ class WatchedRegisters(Registers):
         return result
 
 
-class SimTransport:
-    """Satisfies ``Transport``: what a member sends passes the oracle and enters the network."""
-
-    def __init__(self, life: Life, network: Network, oracle: Oracle, fuse: Fuse) -> None:
-        self._life = life
-        self._network = network
-        self._oracle = oracle
-        self._fuse = fuse
-
-    def send(self, to: NodeId, message: PeerMessage, urgent: bool) -> None:
-        """See ``Transport``."""
-        self._fuse.reached("before send")
-        self._oracle.sent(self._life.member, message)
-        self._network.send(self._life.member, to, message, urgent)
-        self._fuse.reached("after send")
-
-
 class Setting(Struct, frozen=True):
     """What of the world a member takes part in."""
 
@@ -103,6 +95,7 @@ class Setting(Struct, frozen=True):
     oracle: Oracle
     network: Network
     rosters: Rosters
+    addresses: Addresses
 
 
 class Member:
@@ -117,6 +110,9 @@ class Member:
         self.fuse = Fuse(number, setting.strikes)
         self.shortages = Shortages(number, setting.strikes)
         self.directory = SimDirectory(number, self._disk_random, self.fuse)
+        self.directory.may_lose_names = lambda lost: setting.strikes.strike(
+            "D10", f"take the last {lost} changes of names of member {number} back"
+        )
         clock = Dice(f"{seed}/clock/{number}")
         self.quartz = Quartz(clock, plan.machines.drift_ppm, plan.machines.skew_ms)
         if self.quartz.rate_ppm != MILLION and not setting.strikes.strike(
@@ -128,6 +124,19 @@ class Member:
         self.host: Host | None = None
         self.clock: SimClock | None = None
         self.disk: SimDisk | None = None
+        self.links: SimLinks | None = None
+        self._data: DataDirectory | None = None
+        self.takes_part = False
+        self.is_introduced = False
+        """Whether it ever took part, and the others know its storage therefore."""
+        self.storages = 1
+        """How many storages it has had: one more than its disk was emptied."""
+        self.damage: Damage | None = None
+        """What was done to its disk that its next start has to show."""
+        self.is_amnesiac = False
+        """Whether it came back with less than was durable."""
+        self.lost = ""
+        """Why it stays out for good, if it does."""
         self.doom: tuple[int, int] | None = None
         """After how many more events of its own it crashes, and for how long."""
         self.down_until_ms = 0
@@ -137,21 +146,31 @@ class Member:
         """Whether its process runs."""
         return self.host is not None
 
-    def boot(self, plan: Callable[[], Plan], fatal: Callable[[Exception], None]) -> None:
-        """Start a process on what the disk has."""
+    def boot(
+        self,
+        plan: Callable[[], Plan],
+        fatal: Callable[[Exception], None],
+        ready: Callable[[], None],
+        answer_ms: int,
+    ) -> None:
+        """Start a process on what the disk has; ``ready`` is called when it may take part."""
         setting = self._setting
-        agenda, trace, oracle = setting.agenda, setting.trace, setting.oracle
         self.lives += 1
-        life = Life(self.number, self.lives)
-        data = self.open(self.directory)
+        self.life = life = Life(self.number, self.lives)
+        self._data = data = self.open(self.directory)
         file = data.ledger(SEGMENT_BYTES)
         records: list[Record] = []
         file.replay(records.append)
-        oracle.replayed(self.number, life.number, records)
+        self._tell_oracle(life, records)
         ledger, applier = ForgetfulLedger(), Applier(self._machine())
         _replay(records, ledger, applier)
         clock = self._clock(life)
-        self.disk = disk = self._disk(life, file, plan)
+        self.disk = disk = self._disk(life, file, plan, fatal)
+        # The process's own number, and not chance: different in every life, and the same in every run.
+        boot = data.begin_life()
+        self.links = links = self._links(
+            life, data, lambda: Standing(ledger.line, boot, life.number), answer_ms, ready, fatal
+        )
         self.host = Host(
             self.number,
             setting.rosters,
@@ -159,20 +178,47 @@ class Member:
             applier,
             clock,
             disk,
-            SimTransport(life, setting.network, oracle, self.fuse),
+            links,
             Limits(pipeline_depth=self._plan.pipeline_depth, decree_bytes_max=self._plan.decree_bytes_max),
             self._plan.timing,
             life.number,
             fatal,
-            lambda leader: trace.note(agenda.now_ms, f"leader at {self.number}: {leader and named(leader)}"),
+            lambda leader: setting.trace.note(
+                setting.agenda.now_ms, f"leader at {self.number}: {leader and named(leader)}"
+            ),
+            links.memory,
         )
-        self.life, self.clock = life, clock
+        self.clock, self.takes_part = clock, False
         setting.network.reconnect(self.number)
-        self.host.start()
+        setting.agenda.after(REMEMBER_EVERY_MS, f"m{self.number} remembers", self._remember, life)
+
+    def take_part(self) -> None:
+        """Promise, vote and answer from here on.
+
+        Raises:
+            OSError: the disk has no room to note that the storage was introduced.
+        """
+        if self.host is not None and self._data is not None:
+            self._data.mark_introduced()
+            self.takes_part = self.is_introduced = True
+            self.host.start()
+
+    def disown(self, reason: str) -> None:
+        """Have the directory refuse every later start."""
+        if self._data is not None:
+            self._data.disown(reason)
+
+    def lose_link(self, peer: NodeId) -> None:
+        """The process notices that its link to ``peer`` broke."""
+        if self.links is not None and self.host is not None:
+            self.links.lose(peer)
+            if self.takes_part:
+                self.host.link_lost(peer)
 
     def open(self, directory: SimDirectory) -> DataDirectory:
         """Open the data directory as its own process does."""
-        return DataDirectory.open(directory, "sim", f"m{self.number}", self.number, f"storage-{self.number}")
+        storage = f"storage-{self.number}.{self.storages}"
+        return DataDirectory.open(directory, CLUSTER, name_of(self.number), self.number, storage)
 
     def change_rate(self, rate_ppm: int) -> None:
         """Let the monotonic clock run at another rate from here on."""
@@ -184,17 +230,22 @@ class Member:
         """End the process; with a power cut, the disk forgets what was not synced."""
         if self.life is not None:
             self.life.alive = False
+        if self.links is not None:
+            self.links.end()
         if self.disk is not None:
             self.disk.crash()
         if power_cut:
             self.directory.power_cut()
         self.directory.end_of_process()
-        self.life = self.host = self.clock = self.disk = self.doom = None
+        self.life = self.host = self.clock = self.disk = self.doom = self.links = self._data = None
+        self.takes_part = False
 
     def _machine(self) -> WatchedRegisters:
         return WatchedRegisters(self.number, self._setting.oracle, self.fuse, self.shortages)
 
-    def _disk(self, life: Life, file: LedgerFile, plan: Callable[[], Plan]) -> SimDisk:
+    def _disk(
+        self, life: Life, file: LedgerFile, plan: Callable[[], Plan], fatal: Callable[[Exception], None]
+    ) -> SimDisk:
         setting = self._setting
         return SimDisk(
             setting.agenda,
@@ -208,7 +259,68 @@ class Member:
             lambda: plan().machines,
             self.fuse,
             self.shortages,
+            fatal,
         )
+
+    def _links(
+        self,
+        life: Life,
+        data: DataDirectory,
+        standing: Callable[[], Standing],
+        answer_ms: int,
+        ready: Callable[[], None],
+        fatal: Callable[[Exception], None],
+    ) -> SimLinks:
+        setting, identity, members = self._setting, data.identity, self._plan.members
+        roster = setting.rosters.of(Slot(1))
+        memory = PeerMemory(
+            identity.member,
+            {
+                NodeId(int(name.removeprefix("m"))): Standing(known.line, known.boot, known.life)
+                for name, known in data.remembered.items()
+            },
+        )
+        introductions = Introductions(
+            len(members) - 1, data.introduce, lambda others: roster.can_decide_with(self.number, others)
+        )
+        return SimLinks(
+            life,
+            LocalIdentity(identity.cluster, identity.member, identity.node, identity.storage, ""),
+            members,
+            setting.agenda,
+            setting.network,
+            setting.oracle,
+            setting.addresses,
+            introductions,
+            memory,
+            self.fuse,
+            standing,
+            data.introduced,
+            answer_ms,
+            ready,
+            lambda reason: fatal(Disowned(reason)),
+        )
+
+    def _tell_oracle(self, life: Life, records: list[Record]) -> None:
+        oracle = self._setting.oracle
+        # Only a disk that was tampered with may have less than the oracle knows to be durable.
+        self.is_amnesiac = self.damage is not None and len(records) < oracle.books[self.number].durable.line
+        if self.is_amnesiac:
+            oracle.forgot(self.number, life.number, records)
+        else:
+            oracle.replayed(self.number, life.number, records)
+
+    def _remember(self) -> None:
+        """Write down what is known of the others, as ``node`` does now and then."""
+        if self.links is None or self._data is None or self.life is None:
+            return
+        known = {
+            name_of(member): Remembrance(standing.line, standing.boot, standing.life)
+            for member, standing in self.links.memory.remembered.items()
+        }
+        with suppress(OSError, LedgerSyncFailed):
+            self._data.remember(known)
+        self._setting.agenda.after(REMEMBER_EVERY_MS, f"m{self.number} remembers", self._remember, self.life)
 
     def _clock(self, life: Life) -> SimClock:
         zero_ms = self._random.randint(0, ZERO_MS_MAX)

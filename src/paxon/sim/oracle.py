@@ -13,13 +13,18 @@ from msgspec import Struct
 from paxon.core.decree import NO_BALLOT, Ballot, NodeId, Slot
 from paxon.core.invariants import History
 from paxon.core.ledger import Ledger, Outcome, Passed, PromisedBallot, Record, Vote
-from paxon.core.messages import Message
+from paxon.core.messages import Message, Presence
 from paxon.core.roster import Rosters
 from paxon.core.slip import Polling, Slip, Trying
 from paxon.errors import check
+from paxon.net.handshake import LocalIdentity, Standing
 from paxon.node.letters import PeerMessage
 from paxon.rsm.machine import Context
+from paxon.sim.agenda import Life
 from paxon.sim.machine import Registers
+
+CLUSTER = "sim"
+"""What the simulated cluster is called."""
 
 
 class Book:
@@ -69,8 +74,56 @@ class Oracle:
         self.acknowledged: dict[bytes, Slot] = {}
         self._acknowledged_until = Slot(0)
         self._read_until = Slot(0)
+        self._storages: dict[tuple[NodeId, NodeId], str] = {}
+        """Whom each member welcomed, by both numbers."""
+        self._met: dict[tuple[Life, NodeId], Standing] = {}
+        """Which start and process of a member each process welcomed last."""
+        self._told: dict[tuple[Life, NodeId], int] = {}
+        """How far a member's ledger was durable, as a process acted on it."""
+
+    # --- links ---
+
+    def welcomed(self, by: Life, cluster: str, member: NodeId, storage: str, standing: Standing) -> None:
+        """A process takes messages from a member that came with ``storage`` and ``standing``."""
+        check(cluster == CLUSTER, f"member {by.member} takes nothing from cluster {cluster}")
+        first = self._storages.setdefault((by.member, member), storage)
+        check(first == storage, f"member {by.member} knows member {member} with one storage for ever")
+        met = self._met.get((by, member), standing)
+        check(
+            standing.boot > met.boot or (standing.boot, standing.life) == (met.boot, met.life),
+            f"member {by.member} takes nothing from a second process on a copy of member {member}'s directory",
+        )
+        self._met[by, member] = standing
+        told = self._told.get((by, member), 0)
+        check(
+            standing.line >= told,
+            f"invariant 14: member {by.member} was told of line {told} of member {member}, "
+            f"and takes nothing from it when it has {standing.line}",
+        )
+
+    def crosses(self, sender: LocalIdentity, to: NodeId, welcomed_by: LocalIdentity) -> None:
+        """A letter for ``to`` goes to the process that welcomed its sender there."""
+        check(
+            (welcomed_by.cluster, welcomed_by.node) == (sender.cluster, to),
+            f"N9: a letter of {sender.member} for member {to} does not reach "
+            f"{welcomed_by.member} of cluster {welcomed_by.cluster}",
+        )
+
+    def delivered(self, to: Life, sender: NodeId, message: PeerMessage) -> None:
+        """A process acts on a letter."""
+        lines = message.lines if isinstance(message, Presence) else ((sender, getattr(message, "line", 0)),)
+        for member, line in lines:
+            self._told[to, member] = max(line, self._told.get((to, member), 0))
 
     # --- disks ---
+
+    def forgot(self, member: NodeId, life: int, records: Sequence[Record]) -> None:
+        """A member came back with less than was durable: it must never take part."""
+        book = self.books[member]
+        check(
+            book.written[: len(records)] == list(records), f"member {member} reads back the records it wrote, in order"
+        )
+        book.life, book.applied, book.slip_ballot = life, 0, NO_BALLOT
 
     def replayed(self, member: NodeId, life: int, records: Sequence[Record]) -> None:
         """A member came back and read ``records``: all that was durable, in order, and maybe some of what was not."""

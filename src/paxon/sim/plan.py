@@ -43,6 +43,8 @@ class NetworkFaults(Struct, frozen=True):
     """All links of a member become narrow this often."""
     cap_ms: tuple[int, int] = (1_000, 8_000)
     cap_bytes_per_s: tuple[int, int] = (2_000, 50_000)
+    address_every_ms: int = 0
+    """Somebody else is found at a member's address for a while."""
 
 
 class MachineFaults(Struct, frozen=True):
@@ -64,6 +66,8 @@ class MachineFaults(Struct, frozen=True):
     """A disk fails a sync for good: the member stops, and comes back with what its disk then has."""
     full_every_ms: int = 0
     full_ms: tuple[int, int] = (100, 1_500)
+    disk_fault_every_ms: int = 0
+    """A disk is damaged, lies, becomes read-only, or is replaced by a copy or by nothing."""
     drift_ppm: int = 200
     skew_ms: int = 50
     clock_step_every_ms: int = 0
@@ -123,6 +127,7 @@ STORMY = NetworkFaults(
     clog_every_ms=4_000,
     break_every_ms=3_000,
     cap_every_ms=8_000,
+    address_every_ms=4_000,
 )
 CRASHING = MachineFaults(crash_every_ms=900, slow_sync=0.05)
 TROUBLED = MachineFaults(
@@ -132,6 +137,7 @@ TROUBLED = MachineFaults(
     slow_sync=0.1,
     sync_error_every_ms=6_000,
     full_every_ms=6_000,
+    disk_fault_every_ms=4_000,
     drift_ppm=20_000,
     skew_ms=5_000,
     clock_step_every_ms=3_000,
@@ -175,6 +181,13 @@ RESTARTS = MachineFaults(
     shortage_every_ms=1_500,
     loop_every_ms=3_000,
 )
+BAD_DISKS = MachineFaults(
+    crash_every_ms=1_500,
+    slow_sync=0.05,
+    sync_error_every_ms=6_000,
+    full_every_ms=5_000,
+    disk_fault_every_ms=700,
+)
 
 HASTY = Timing(presence_ms=15, election_timeout_ms=60, retransmit_ms=60, flush_ms=3)
 """Too impatient for the faults that go with it: presidents follow each other before anything is finished."""
@@ -202,6 +215,7 @@ FAULTS: tuple[tuple[str, NetworkFaults, MachineFaults], ...] = (
     ("clocks", NetworkFaults(loss=0.01, delay_ms=(0, 8)), SKEWED),
     ("streams", STREAMS, MachineFaults(slow_sync=0.05)),
     ("restarts", NetworkFaults(loss=0.005, delay_ms=(0, 6)), RESTARTS),
+    ("disks", NetworkFaults(delay_ms=(0, 6), cut_every_ms=3_000, address_every_ms=2_000), BAD_DISKS),
 )
 
 LONG_STORMS = {"gray": MINUTE_MS, "clocks": 2 * MINUTE_MS}

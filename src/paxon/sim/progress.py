@@ -32,8 +32,9 @@ BALLOTS_MAX = 5
 """From the calm until rest no more ballots than this are tried.  Of five hundred seeds none needed two; a storm, in
 which ballots beget ballots, has dozens in that time."""
 
-TIMERS_MAX = 3
-"""What a member at rest still plans: the deadline of its core, and for moments a tick or a late sync."""
+TIMERS_MAX = 4
+"""What a member at rest still plans: the deadline of its core, writing down what it knows of the others, and for
+moments a tick or a late sync."""
 
 
 def owe_progress(world: "World") -> None:

@@ -3,6 +3,7 @@
 Knows: quorums, and how to break a member.  Does not know: what the others then owe (``progress``).
 """
 
+from collections.abc import Collection
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -27,9 +28,13 @@ WAYS_TO_BE_BROKEN = {
 """How a member may be left behind, and which fault that is."""
 
 
-def some_core(random: Random, quorums: QuorumSystem) -> tuple[NodeId, ...]:
-    """Some members that are a promise quorum and a vote quorum, no more than that takes in their order."""
-    members = list(quorums.members)
+def some_core(random: Random, quorums: QuorumSystem, among: Collection[NodeId]) -> tuple[NodeId, ...]:
+    """Some members ``among`` these that are a promise quorum and a vote quorum, no more than that takes in their order.
+
+    Raises:
+        IndexError: if all of them are none.
+    """
+    members = sorted(among)
     random.shuffle(members)
     core: set[NodeId] = set()
     while not (quorums.is_promise_quorum(core) and quorums.is_vote_quorum(core)):
@@ -39,15 +44,16 @@ def some_core(random: Random, quorums: QuorumSystem) -> tuple[NodeId, ...]:
 
 def leave_some_behind(world: "World", random: Random) -> None:
     """Break for good everybody but some core, each member in some way of its own."""
-    core = some_core(random, world.plan.quorums)
+    # Whose disk was struck may turn out to be lost any time: others must be able to do without it.
+    sound = [number for number in world.plan.members if number not in world.disk_faults.spent]
+    core = some_core(random, world.plan.quorums, sound)
     for number in world.plan.members:
-        if number in core:
+        if number in core or number in world.left_behind:
             continue
         way, loss = random.choice(list(WAYS_TO_BE_BROKEN)), random.uniform(*LOSS_FOR_GOOD)
         if world.strikes.strike(WAYS_TO_BE_BROKEN[way], f"{number} is {way} for good"):
             world.trace.counts[f"left behind: {way}"] += 1
             leave_behind(world, number, way, loss)
-    world.core = tuple(number for number in world.plan.members if number not in world.left_behind)
     world.workload.stay_with(world.core)
 
 

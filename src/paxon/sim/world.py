@@ -14,22 +14,27 @@ the same, whatever the others go on doing to it.
 
 import logging
 from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from msgspec import Struct, structs
 
 from paxon.core.decree import Ballot, NodeId
 from paxon.core.roster import Roster, Rosters
 from paxon.core.slip import Polling
-from paxon.errors import LedgerSyncFailed, RequestError, check
+from paxon.errors import Disowned, LedgerCorrupt, LedgerError, LedgerSyncFailed, RequestError, check
 from paxon.node.host import Host
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
 from paxon.sim.agenda import Agenda, Life, Trace
+from paxon.sim.atlas import TWINS, End
 from paxon.sim.dice import Dice
+from paxon.sim.directory import SimDirectory
+from paxon.sim.disk_faults import DiskFaults
 from paxon.sim.fates import Fates
 from paxon.sim.faults import Faults
 from paxon.sim.fuse import PowerCut
+from paxon.sim.greetings import ANSWER_MS, Addresses
+from paxon.sim.impostor import Impostor
 from paxon.sim.member import Member, Setting
 from paxon.sim.network import Network, Parcel
 from paxon.sim.oracle import Oracle
@@ -110,7 +115,10 @@ class World:
             self,
             self.plan.encode,
         )
-        setting = Setting(self.agenda, self.trace, self.strikes, self.oracle, self.network, self.rosters)
+        self.addresses = Addresses()
+        setting = Setting(
+            self.agenda, self.trace, self.strikes, self.oracle, self.network, self.rosters, self.addresses
+        )
         self.members = {number: Member(number, seed, self.plan, setting) for number in self.plan.members}
         self.workload = Workload(
             self.agenda, self.trace, self.strikes, Dice(f"{seed}/workload"), self.oracle, self.plan.members, self
@@ -119,13 +127,21 @@ class World:
         self.faults = Faults(
             self.agenda, self.trace, self.strikes, Dice(f"{seed}/faults"), self.plan, self.network, self.fates
         )
+        self.disk_faults = DiskFaults(
+            self.agenda,
+            self.strikes,
+            Dice(f"{seed}/disk faults"),
+            self.plan,
+            self.rosters,
+            self.members,
+            self.addresses,
+            self,
+        )
         self.by_hand = False
         """Whether letters and syncs wait for a test to move them."""
         self._is_storm = True
-        self.core = self.plan.members
-        """Who is well again after the storm, and owes progress."""
         self.left_behind: dict[NodeId, str] = {}
-        """Who is not, and what is wrong with it for good."""
+        """Who is not well again after the storm, and what is wrong with it for good."""
         self._fatal: tuple[NodeId, Exception] | None = None
         self._last_ballot: Ballot | None = None
 
@@ -142,6 +158,7 @@ class World:
                 for number in self.plan.members:
                     self.boot(number)
                 self.faults.start()
+                self.disk_faults.start()
                 self.workload.start(self.plan.request_every_ms, self.plan.reads)
                 self.agenda.after(self.plan.storm_ms, "calm", self._calm)
                 while self._is_storm:
@@ -191,6 +208,8 @@ class World:
         host = member.host
         if host is None or member.life is not life:
             return
+        if not member.takes_part:
+            return
         legislator = host.legislator
         slip = legislator.slip
         self.oracle.stepped(life.member, slip, legislator.ledger.line, host.applied_until)
@@ -232,15 +251,22 @@ class World:
         """Who runs."""
         return [member.number for member in self.members.values() if member.is_alive]
 
+    @property
+    def core(self) -> tuple[NodeId, ...]:
+        """Who is well again after the storm, and owes progress."""
+        return tuple(number for number in self.plan.members if number not in self.left_behind)
+
     def boot(self, number: NodeId) -> None:
         """Start a member, unless it runs or its disk has no room; sometimes the power goes again meanwhile."""
         member = self.members[number]
-        if member.is_alive or self.left_behind.get(number) == "down":
+        if member.is_alive or member.lost or self.left_behind.get(number) == "down":
             return
         if member.lives and self.plan.machines.crash_every_ms and self._random.random() < BOOT_CRASH:
             member.fuse.light(FILE_POINTS, self._random.randrange(BOOT_POINTS), BOOT_RETRY_MS)
         try:
-            member.boot(lambda: self.plan, self._fail(number))
+            answer_ms = 0 if self.by_hand else ANSWER_MS
+            member.boot(lambda: self.plan, self._fail(number), lambda: self._take_part(member), answer_ms)
+            self._check_damage(member)
         except PowerCut as cut:
             self.trace.counts["crashes at start"] += 1
             member.crash(power_cut=True)
@@ -249,8 +275,13 @@ class World:
             # No room, no memory, or a sync that failed: what a supervisor does about it is to try again.
             member.crash(power_cut=False)
             self._boot_later(number, BOOT_RETRY_MS)
+        except LedgerError as error:
+            member.crash(power_cut=False)
+            self._lose(member, error)
         if member.disk is not None:
             member.disk.waits_for_hand = self.by_hand
+        if self.by_hand:
+            self.run_until(self.agenda.now_ms)
 
     def crash(self, member: NodeId, down_ms: int) -> None:
         """End a member's process at once, perhaps with its machine's power, and start it after ``down_ms``."""
@@ -276,12 +307,76 @@ class World:
 
         return fatal
 
-    def _bury(self, member: NodeId, error: Exception) -> None:
-        """A host gave up: rightly so if its disk failed or its memory ran out, which is a crash like any other."""
+    def cut_power(self, member: NodeId, down_ms: int) -> None:
+        """See ``Owners``."""
+        self.trace.counts["crashes"] += 1
+        self.trace.note(self.agenda.now_ms, f"crash {member}")
+        self.end(member, True, down_ms)
+
+    def _bury(self, number: NodeId, error: Exception) -> None:
+        """A process gave up: rightly so if disk or memory failed, a crash like any other, or if it forgot something."""
         self._fatal = None
-        if not isinstance(error, LedgerSyncFailed | OutOfMemory):
+        member = self.members[number]
+        if isinstance(error, Disowned):
+            with suppress(OSError, LedgerSyncFailed):
+                member.disown(str(error))
+            self._lose(member, error)
+        elif isinstance(error, OSError | LedgerSyncFailed | LedgerCorrupt | OutOfMemory):
+            check(
+                not isinstance(error, LedgerCorrupt) or member.damage is not None,
+                f"member {number} finds damage that nobody did: {error}",
+            )
+            self.crash(number, self._random.randint(*self.plan.machines.down_ms))
+        else:
             raise error
-        self.crash(member, self._random.randint(*self.plan.machines.down_ms))
+
+    # --- disks that were tampered with (Owners) ---
+
+    def start_copy(self, member: NodeId, directory: SimDirectory) -> None:
+        """See ``Owners``."""
+        Impostor(self.agenda, self.network, self.oracle, self.addresses, member, self.plan.members, directory).start()
+
+    def _take_part(self, member: Member) -> None:
+        """Enough of the others were heard."""
+        if member.is_amnesiac:
+            # Nobody who answered remembers more than it has, or its links would have been refused: the oracle has
+            # compared.  That is what decision 10 says cannot be known.  A real member would vote; here it is taken
+            # out, because what then happens is nobody's fault but the disk's.
+            self.trace.counts["losses that nobody remembers"] += 1
+            self._fatal = (member.number, Disowned("nobody who is there remembers what it forgot"))
+            return
+        try:
+            member.take_part()
+        except (OSError, LedgerSyncFailed) as error:
+            self._fatal = (member.number, error)
+
+    def _check_damage(self, member: Member) -> None:
+        """A process started: see that what was done to its disk is made good, or at least noticed by somebody."""
+        damage = member.damage
+        if damage is None or member.is_amnesiac:
+            return
+        check(damage.end is not End.REFUSED, f"member {member.number} does not start on a damaged disk ({damage.what})")
+        if damage.end is End.REPAIRED:
+            whole = member.directory.twins_agree(TWINS)
+            check(whole, f"member {member.number} makes both copies of everything whole again ({damage.what})")
+        if damage.end is not End.FORGOTTEN:
+            # What forgot only how often it was started, or is a new storage, is refused for that some time.
+            member.damage = None
+
+    def _lose(self, member: Member, error: LedgerError) -> None:
+        """A member stays out for good: rightly so only if its disk was tampered with."""
+        damage = member.damage
+        is_copied = member.number in self.disk_faults.copied and isinstance(error, Disowned)
+        check(damage is not None or is_copied, f"member {member.number} has no reason to stay out: {error}")
+        if damage is not None and not isinstance(error, Disowned):
+            check(damage.end is not End.REPAIRED, f"member {member.number} outlives damage to one copy: {error}")
+            check(damage.file in str(error), f"member {member.number} names the damaged file {damage.file}: {error}")
+        member.lost = str(error)
+        self.left_behind[member.number] = "lost"
+        self.trace.counts["members lost"] += 1
+        self.trace.note(self.agenda.now_ms, f"member {member.number} is lost: {type(error).__name__}")
+        if member.is_alive:
+            self.end(member.number, False, 0)
 
     # --- what the network does (Ends) ---
 
@@ -308,8 +403,11 @@ class World:
         self.oracle.heard(frames, sent)
 
     def _hand_over(self, parcel: Parcel) -> None:
-        member = self.members[parcel.to]
-        if member.host is None:
+        member, life = self.members[parcel.to], self.members[parcel.to].life
+        if member.host is None or life is None:
+            return
+        if not member.takes_part:
+            self.trace.counts["lost"] += 1
             return
         try:
             member.shortages.allocate("memory to decode")
@@ -317,6 +415,7 @@ class World:
             # What asyncio does about an exception while bytes are taken in: it closes the connection.
             self.network.break_connection(parcel.sender, parcel.to)
         else:
+            self.oracle.delivered(life, parcel.sender, parcel.message)
             member.host.receive(parcel.sender, parcel.message)
 
     # --- the end ---
@@ -325,6 +424,7 @@ class World:
         """The storm is over: everything heals, everybody is back, or at least enough of them."""
         self._is_storm = False
         self.faults.stop()
+        self.disk_faults.stop()
         self.workload.stop()
         self.network.heal()
         is_whole = not self.plan.heals_core_only
