@@ -21,7 +21,7 @@ def test_the_seeds_contain_what_they_are_meant_to_contain() -> None:
     # A fault that never happens is tested by nobody: this fails if a plan or a count loses its meaning.
     seen: dict[str, int] = {}
     for seed in range(6):
-        for profile in ("everything", "lossy"):
+        for profile in ("everything", "lossy", "disks"):
             for name, count in World(seed, plan_of(seed, profile)).run().counts.items():
                 seen[name] = seen.get(name, 0) + count
     wanted = (
@@ -36,6 +36,7 @@ def test_the_seeds_contain_what_they_are_meant_to_contain() -> None:
         "elections",
         "failed syncs",
         "lost",
+        "members lost",
         "pause",
         "reads",
         "recalls",

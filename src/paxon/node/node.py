@@ -105,14 +105,7 @@ class Node:
         )
         self._directory = directory
         ledger = self._replay(directory)
-        self._memory = PeerMemory(
-            config.name,
-            {
-                config.ids[name]: Standing(known.line, known.boot, known.life)
-                for name, known in directory.remembered.items()
-                if name in config.ids
-            },
-        )
+        self._memory = self._recall_memory(directory)
         life = secrets.randbits(LIFE_BITS)
         boot = directory.begin_life()
         loop = asyncio.get_running_loop()
@@ -155,6 +148,13 @@ class Node:
         error = None if joining.cancelled() else joining.exception()
         if isinstance(error, Exception) and self._directory is not None and self._directory.introduced:
             self._on_fatal(error)
+
+    def _recall_memory(self, directory: DataDirectory) -> PeerMemory:
+        ids = self._config.ids
+        known = {ids[name]: one for name, one in directory.remembered.items() if name in ids}
+        return PeerMemory(
+            self._config.name, {node: Standing(one.line, one.boot, one.life) for node, one in known.items()}
+        )
 
     async def _keep_memory(self, directory: DataDirectory) -> None:
         """Write down now and then, and at the end, what is remembered of the others."""

@@ -139,6 +139,11 @@ class SimLinks:
             self.dial(peer)
         agenda.at(self._ready_at_ms, f"moment of {life.member} over", self._look, life)
 
+    @property
+    def dialling(self) -> int:
+        """How many peers it tries to reach."""
+        return len(self._dialling)
+
     def end(self) -> None:
         """The process ends, and its links with it."""
         if self._addresses.processes.get(self.life.member) is self:

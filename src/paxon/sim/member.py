@@ -154,7 +154,6 @@ class Member:
         answer_ms: int,
     ) -> None:
         """Start a process on what the disk has; ``ready`` is called when it may take part."""
-        setting = self._setting
         self.lives += 1
         self.life = life = Life(self.number, self.lives)
         self._data = data = self.open(self.directory)
@@ -164,16 +163,32 @@ class Member:
         self._tell_oracle(life, records)
         ledger, applier = ForgetfulLedger(), Applier(self._machine())
         _replay(records, ledger, applier)
-        clock = self._clock(life)
+        self.clock = clock = self._clock(life)
         self.disk = disk = self._disk(life, file, plan, fatal)
-        # The process's own number, and not chance: different in every life, and the same in every run.
         boot = data.begin_life()
+        # A process's number takes the place of what it draws at random: no two lives have the same.
         self.links = links = self._links(
             life, data, lambda: Standing(ledger.line, boot, life.number), answer_ms, ready, fatal
         )
-        self.host = Host(
+        self.host = self._host(life, ledger, applier, clock, disk, links, fatal)
+        self.takes_part = False
+        self._setting.network.reconnect(self.number)
+        self._remember_later(life)
+
+    def _host(
+        self,
+        life: Life,
+        ledger: Ledger,
+        applier: Applier,
+        clock: SimClock,
+        disk: SimDisk,
+        links: SimLinks,
+        fatal: Callable[[Exception], None],
+    ) -> Host:
+        agenda, trace = self._setting.agenda, self._setting.trace
+        return Host(
             self.number,
-            setting.rosters,
+            self._setting.rosters,
             ledger,
             applier,
             clock,
@@ -183,14 +198,9 @@ class Member:
             self._plan.timing,
             life.number,
             fatal,
-            lambda leader: setting.trace.note(
-                setting.agenda.now_ms, f"leader at {self.number}: {leader and named(leader)}"
-            ),
+            lambda leader: trace.note(agenda.now_ms, f"leader at {self.number}: {leader and named(leader)}"),
             links.memory,
         )
-        self.clock, self.takes_part = clock, False
-        setting.network.reconnect(self.number)
-        setting.agenda.after(REMEMBER_EVERY_MS, f"m{self.number} remembers", self._remember, life)
 
     def take_part(self) -> None:
         """Promise, vote and answer from here on.
@@ -310,9 +320,12 @@ class Member:
         else:
             oracle.replayed(self.number, life.number, records)
 
-    def _remember(self) -> None:
+    def _remember_later(self, life: Life) -> None:
+        self._setting.agenda.after(REMEMBER_EVERY_MS, f"{self.number} remembers", lambda: self._remember(life), life)
+
+    def _remember(self, life: Life) -> None:
         """Write down what is known of the others, as ``node`` does now and then."""
-        if self.links is None or self._data is None or self.life is None:
+        if self.links is None or self._data is None:
             return
         known = {
             name_of(member): Remembrance(standing.line, standing.boot, standing.life)
@@ -320,7 +333,7 @@ class Member:
         }
         with suppress(OSError, LedgerSyncFailed):
             self._data.remember(known)
-        self._setting.agenda.after(REMEMBER_EVERY_MS, f"m{self.number} remembers", self._remember, self.life)
+        self._remember_later(life)
 
     def _clock(self, life: Life) -> SimClock:
         zero_ms = self._random.randint(0, ZERO_MS_MAX)

@@ -148,5 +148,5 @@ def unemptied_at(world: "World", member: Member) -> str:
     # A vote may stay where a ballot was lost before its decree passed: nobody needs the slot until it is used.
     if ledger.ahead or len(ledger.votes) > ROSTER_LAG:
         return f"{ledger.ahead} outcomes and {len(ledger.votes)} votes beyond its gap"
-    planned = world.agenda.planned_for(life)
+    planned = world.agenda.planned_for(life) - (member.links.dialling if member.links is not None else 0)
     return f"{planned} timers" if planned > TIMERS_MAX else ""

@@ -21,12 +21,12 @@ from msgspec import Struct, structs
 from paxon.core.decree import Ballot, NodeId
 from paxon.core.roster import Roster, Rosters
 from paxon.core.slip import Polling
-from paxon.errors import Disowned, LedgerCorrupt, LedgerError, LedgerSyncFailed, RequestError, check
+from paxon.errors import Disowned, LedgerError, LedgerSyncFailed, RequestError, check
 from paxon.node.host import Host
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
+from paxon.sim import verdicts
 from paxon.sim.agenda import Agenda, Life, Trace
-from paxon.sim.atlas import TWINS, End
 from paxon.sim.dice import Dice
 from paxon.sim.directory import SimDirectory
 from paxon.sim.disk_faults import DiskFaults
@@ -266,7 +266,7 @@ class World:
         try:
             answer_ms = 0 if self.by_hand else ANSWER_MS
             member.boot(lambda: self.plan, self._fail(number), lambda: self._take_part(member), answer_ms)
-            self._check_damage(member)
+            verdicts.started(member)
         except PowerCut as cut:
             self.trace.counts["crashes at start"] += 1
             member.crash(power_cut=True)
@@ -321,14 +321,9 @@ class World:
             with suppress(OSError, LedgerSyncFailed):
                 member.disown(str(error))
             self._lose(member, error)
-        elif isinstance(error, OSError | LedgerSyncFailed | LedgerCorrupt | OutOfMemory):
-            check(
-                not isinstance(error, LedgerCorrupt) or member.damage is not None,
-                f"member {number} finds damage that nobody did: {error}",
-            )
-            self.crash(number, self._random.randint(*self.plan.machines.down_ms))
         else:
-            raise error
+            verdicts.gave_up(member, error)
+            self.crash(number, self._random.randint(*self.plan.machines.down_ms))
 
     # --- disks that were tampered with (Owners) ---
 
@@ -350,27 +345,9 @@ class World:
         except (OSError, LedgerSyncFailed) as error:
             self._fatal = (member.number, error)
 
-    def _check_damage(self, member: Member) -> None:
-        """A process started: see that what was done to its disk is made good, or at least noticed by somebody."""
-        damage = member.damage
-        if damage is None or member.is_amnesiac:
-            return
-        check(damage.end is not End.REFUSED, f"member {member.number} does not start on a damaged disk ({damage.what})")
-        if damage.end is End.REPAIRED:
-            whole = member.directory.twins_agree(TWINS)
-            check(whole, f"member {member.number} makes both copies of everything whole again ({damage.what})")
-        if damage.end is not End.FORGOTTEN:
-            # What forgot only how often it was started, or is a new storage, is refused for that some time.
-            member.damage = None
-
     def _lose(self, member: Member, error: LedgerError) -> None:
-        """A member stays out for good: rightly so only if its disk was tampered with."""
-        damage = member.damage
-        is_copied = member.number in self.disk_faults.copied and isinstance(error, Disowned)
-        check(damage is not None or is_copied, f"member {member.number} has no reason to stay out: {error}")
-        if damage is not None and not isinstance(error, Disowned):
-            check(damage.end is not End.REPAIRED, f"member {member.number} outlives damage to one copy: {error}")
-            check(damage.file in str(error), f"member {member.number} names the damaged file {damage.file}: {error}")
+        """A member stays out for good."""
+        verdicts.stays_out(member, error, self.disk_faults.copied)
         member.lost = str(error)
         self.left_behind[member.number] = "lost"
         self.trace.counts["members lost"] += 1
