@@ -1,17 +1,20 @@
-"""Two hundred seeds in every run: each a storm with an oracle after every event, then calm, and then progress."""
+"""Some seeds of every profile: each a storm with an oracle after every event, then calm, and then progress.
+
+``make simulate`` runs a thousand others, and demands that every fault strikes.
+"""
 
 import pytest
 
 from paxon.sim.plan import plan_of
 from paxon.sim.world import World
 
-SEEDS = 200
+SEEDS = range(1_000, 1_080)
 
-CHUNK = 8
+CHUNK = 4
 """Seeds per test: small, so that two workers share them evenly."""
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+@pytest.mark.parametrize("first", SEEDS[::CHUNK])
 def test_every_rule_holds_and_progress_is_made(first: int) -> None:
     for seed in range(first, first + CHUNK):
         World(seed).run()

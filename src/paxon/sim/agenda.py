@@ -113,14 +113,13 @@ class Agenda:
         self._push(event)
         return True
 
-    def resume(self, life: Life, apart_ms: int = 0) -> int:
-        """End a pause: what fell due meanwhile happens now, or so far apart.  Returns how many timers are late."""
+    def resume(self, life: Life, apart_ms: int = 0) -> None:
+        """End a pause: what fell due meanwhile happens now, or so far apart."""
         life.is_paused = False
         postponed, life.postponed = life.postponed, []
         for number, event in enumerate(postponed):
             event.at_ms = self.now_ms + number * apart_ms
             self._push(event)
-        return sum(event.clock_ms is not None and event.action is not None for event in postponed)
 
     def hasten(self, life: Life) -> None:
         """A slow process is fast again: all that waited for its turn happens now."""
