@@ -256,3 +256,11 @@ def test_a_restart_in_good_order_hands_leadership_over_first() -> None:
     report = world.run()
     assert report.counts["restarts"] == 1
     assert before[1] not in (None, before[0])
+
+
+def test_a_restart_that_is_under_way_when_the_storm_ends_is_finished_first() -> None:
+    world = calm_world(storm_ms=5_000)
+    world.agenda.after(4_900, "restart", lambda: world.fates.restart(ONE, 30_000))
+    report = world.run()
+    assert report.counts["restarts"] == 1
+    assert world.members[ONE].lives == 2

@@ -218,7 +218,7 @@ FAULTS: tuple[tuple[str, NetworkFaults, MachineFaults], ...] = (
     ("disks", NetworkFaults(delay_ms=(0, 6), cut_every_ms=3_000, address_every_ms=2_000), BAD_DISKS),
 )
 
-LONG_STORMS = {"gray": MINUTE_MS, "clocks": 2 * MINUTE_MS}
+LONG_STORMS = {"gray": 3 * MINUTE_MS // 2, "clocks": 5 * MINUTE_MS // 2}
 """Faults that take long to come about, with few requests, so that the minutes cost little."""
 
 
