@@ -177,6 +177,9 @@ def _misplaced(directory: SimDirectory, name: str, first: int, end: int, random:
         return None
     source, target = (sector * SECTOR_BYTES for sector in random.sample(sectors, 2))
     data = directory.pread(name, source, SECTOR_BYTES)
+    if data == directory.pread(name, target, SECTOR_BYTES):
+        # In the middle of one long command, say: nothing would be damaged.
+        return None
     what = f"the sector at {source} of {name} is found at {target}"
     return Damage("D6", what, outcome, lambda: directory.overwrite(name, target, data), name)
 
