@@ -61,6 +61,8 @@ def test_a_play_says_what_it_shows(path: Path) -> None:
         "members 100000000",
         "members 3\nwait 99999999999999",
         "members 3\nwait -1",
+        "members 3\npause 1 99999999999999",
+        "members 3\nclock 1 99999999999999",
     ],
 )
 def test_what_is_no_stage_direction_is_refused_with_its_line(wrong: str) -> None:

@@ -25,16 +25,19 @@ from paxon.sim.workload import Request
 
 TOLD = "> "
 
-MEMBERS_MAX = 9
-"""More would only make a play hard to follow."""
-
-WAIT_MS_MAX = 60_000
-"""The longest single wait: a minute in which nobody gives a direction is told in seconds."""
-
 BROKEN = f"{TOLD}broken: "
 """How the last line of a play begins in which a rule was broken or something expected is not so."""
 
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (*get_args(Message), *get_args(HostMessage))}
+
+MEMBERS_MAX = 9
+"""More would only make a play hard to follow."""
+
+TIME_MS_MAX = 60_000
+"""The longest single wait or pause: a minute in which nobody gives a direction is told in seconds."""
+
+CLOCK_STEP_MS_MAX = 365 * 24 * 3600 * 1000
+"""How far a wall clock may step, a year: further on a stamp does not fit a message."""
 
 WAY = re.compile(r"(\d+)->(\d+)")
 
@@ -168,16 +171,18 @@ class Stage:
 
     def _do_pause(self, words: list[str]) -> None:
         member, time_ms = map(int, words)
+        _require_time(time_ms)
         self._script.world.fates.pause(NodeId(member), time_ms)
 
     def _do_clock(self, words: list[str]) -> None:
         member, by_ms = map(int, words)
+        if abs(by_ms) > CLOCK_STEP_MS_MAX:
+            raise ValueError(f"a clock steps by {CLOCK_STEP_MS_MAX} milliseconds at the most")
         self._script.world.fates.step_wall_clock(NodeId(member), by_ms)
 
     def _do_wait(self, words: list[str]) -> None:
         (time_ms,) = map(int, words)
-        if not 0 <= time_ms <= WAIT_MS_MAX:
-            raise ValueError(f"wait from 0 to {WAIT_MS_MAX} milliseconds")
+        _require_time(time_ms)
         self._script.wait(time_ms)
 
     def _do_settle(self, words: list[str]) -> None:
@@ -258,6 +263,11 @@ def _quorums_of(everyone: tuple[NodeId, ...], words: list[str]) -> tuple[QuorumS
 def _expect_word(word: str, wanted: str) -> None:
     if word != wanted:
         raise ValueError(f"{wanted} is meant, not {word}")
+
+
+def _require_time(time_ms: int) -> None:
+    if not 0 <= time_ms <= TIME_MS_MAX:
+        raise ValueError(f"choose from 0 to {TIME_MS_MAX} milliseconds")
 
 
 def _with_option(words: list[str], option: str) -> tuple[int, bool]:
