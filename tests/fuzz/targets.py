@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from tests.fuzz import codec, members, requests, storage, texts
+from tests.fuzz import codec, machines, members, requests, storage, texts
 from tests.fuzz.oracle import Target
 
 TARGETS: Mapping[str, Target] = {
     **codec.TARGETS,
     **requests.TARGETS,
+    **machines.TARGETS,
     **storage.TARGETS,
     **members.TARGETS,
     **texts.TARGETS,

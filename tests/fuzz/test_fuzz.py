@@ -20,6 +20,7 @@ from paxon.net.handshake import HANDSHAKE
 from paxon.node import config
 from paxon.node.service import CLIENT_VOCABULARY
 from paxon.node.vocabulary import PEER_VOCABULARY
+from paxon.rsm import objects
 from tests.core.steady import steady
 from tests.fuzz import __main__ as program
 from tests.fuzz import members, storage
@@ -111,13 +112,14 @@ def test_a_seed_of_the_sealed_segments_is_a_whole_ledger() -> None:
 def _texts_unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(values, "MALFORMED", (msgspec.DecodeError, RecursionError))
     monkeypatch.setattr("paxon.storage.identity.MALFORMED", (msgspec.DecodeError, RecursionError))
-    monkeypatch.setattr(name_server, "_MALFORMED", (msgspec.DecodeError, RecursionError))
+    monkeypatch.setattr(name_server, "MALFORMED", (msgspec.DecodeError, RecursionError))
+    monkeypatch.setattr(objects, "MALFORMED", (msgspec.DecodeError, RecursionError))
 
 
 def _nests_unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(values, "MALFORMED", (msgspec.DecodeError, UnicodeDecodeError))
     monkeypatch.setattr("paxon.storage.ballots.MALFORMED", (msgspec.DecodeError, UnicodeDecodeError))
-    monkeypatch.setattr(name_server, "_MALFORMED", (msgspec.DecodeError, UnicodeDecodeError))
+    monkeypatch.setattr(name_server, "MALFORMED", (msgspec.DecodeError, UnicodeDecodeError))
 
 
 def _gaps_unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,6 +149,8 @@ Breakage = Callable[[pytest.MonkeyPatch], None]
         (_texts_unguarded, "replies", "text-that-is-no-utf-8", UnicodeDecodeError),
         (_texts_unguarded, "twins", "identity-that-is-no-utf-8", UnicodeDecodeError),
         (_texts_unguarded, "twins", "peers-that-are-no-utf-8", UnicodeDecodeError),
+        (_texts_unguarded, "objects", "name-that-is-no-utf-8", UnicodeDecodeError),
+        (_texts_unguarded, "objects", "argument-that-is-no-utf-8", UnicodeDecodeError),
         (_nests_unguarded, "peer-messages", "deep-nest", RecursionError),
         (_nests_unguarded, "replies", "deep-nest", RecursionError),
         (_nests_unguarded, "twins", "deep-nest", RecursionError),

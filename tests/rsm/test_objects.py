@@ -233,3 +233,10 @@ def test_a_refusal_of_a_class_that_the_caller_does_not_have_is_a_plain_one() -> 
     with pytest.raises(Rejected, match="never heard of") as caught:
         SIGNATURE.decode_reply(supply, reply)
     assert type(caught.value) is Rejected
+
+
+@pytest.mark.parametrize(("text", "instead"), [(b"supply", b"supp\xff\xfe"), (b"bolt", b"bo\xff\xfe")])
+def test_a_call_with_broken_text_is_refused_at_the_door(text: bytes, instead: bytes) -> None:
+    call, _ = submission(SIGNATURE, Inventory.supply, "bolt", amount=3)
+    with pytest.raises(BadRequest, match=r"no call of a replicated object|does not take these arguments"):
+        ReplicatedObject(Inventory()).check(call.replace(text, instead))

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from paxon.errors import BadRequest, ProtocolError
-from paxon.rsm.machine import Context
+from paxon.rsm.machine import MALFORMED, Context
 
 KEY_BYTES_MAX: Final = 8 * 1024
 """The longest key.  Every key stays in memory on every member, and names are short."""
@@ -94,9 +94,6 @@ _decode_command = msgspec.msgpack.Decoder(Command).decode
 _decode_question = msgspec.msgpack.Decoder(Get).decode
 _decode_reply = msgspec.msgpack.Decoder(Reply).decode
 
-_MALFORMED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What the decoders raise for bytes of another kind; as in ``codec.values``, which is the members' and not ours."""
-
 
 class NameServer:
     """A dictionary of byte strings, as a ``StateMachine``.
@@ -118,7 +115,7 @@ class NameServer:
         """Carry out one encoded ``Command``; the result is an encoded ``Reply``.  Never raises for what it is given."""
         try:
             decoded = _decode_command(command)
-        except _MALFORMED:
+        except MALFORMED:
             return _encode(_NO_COMMAND)
         key = decoded.key
         if not 0 < len(key) <= KEY_BYTES_MAX:
@@ -137,7 +134,7 @@ class NameServer:
         """Answer one encoded ``Get``; the result is an encoded ``Reply``.  Never raises for what it is given."""
         try:
             key = _decode_question(question).key
-        except _MALFORMED:
+        except MALFORMED:
             return _encode(_NO_QUESTION)
         if not 0 < len(key) <= KEY_BYTES_MAX:
             return _encode(Refused(_key_fault(key)))
@@ -199,7 +196,7 @@ def read_reply(body: bytes, expected: type[ReplyT]) -> ReplyT:
     """
     try:
         reply = _decode_reply(body)
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise ProtocolError(f"the reply is not one of the name server's: {error}") from error
     if isinstance(reply, expected):
         return reply

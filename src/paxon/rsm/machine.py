@@ -1,10 +1,15 @@
 """What a state machine promises, and what it is given in return (section 4.1 of the paper)."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
+import msgspec
 from msgspec import Struct
 
 from paxon.core.decree import Slot
+
+MALFORMED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not the value asked for: text that is no UTF-8 and values nested deeper than
+the stack have errors of their own.  The same as in ``codec.values``, which this package does not know."""
 
 
 class Context(Struct, frozen=True):

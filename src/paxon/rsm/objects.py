@@ -16,6 +16,7 @@ from msgspec import Raw, Struct, msgpack
 
 from paxon.errors import BadRequest, ContractError, InvariantViolation, LedgerTooNew, Rejected
 from paxon.rsm.contract import MARK, Context, Mark, Method, StateMachine, journal_of, methods_of
+from paxon.rsm.machine import MALFORMED
 from paxon.rsm.machine import Context as Decided
 from paxon.rsm.tracked import plain
 
@@ -234,7 +235,7 @@ def question(
 def _call(call: bytes) -> Call:
     try:
         return _decode_call(call)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except MALFORMED as error:
         raise BadRequest(f"this is no call of a replicated object: {error}") from error
 
 
@@ -246,7 +247,7 @@ def _told(call: bytes) -> str:
 def _arguments(method: Method, call: Call) -> dict[str, Any]:
     try:
         record = msgpack.decode(call.arguments, type=method.arguments)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except MALFORMED as error:
         raise BadRequest(f"{method} does not take these arguments: {error}") from error
     return {name: getattr(record, name) for name in method.arguments.__struct_fields__}
 

@@ -20,12 +20,11 @@ from collections import OrderedDict
 from heapq import heappop, heappush
 from typing import Final, assert_never
 
-import msgspec
 from msgspec import Struct, msgpack
 
 from paxon.errors import ApplyFailed, BadRequest
 from paxon.rsm.attempt import Result, attempt
-from paxon.rsm.machine import Context, StateMachine
+from paxon.rsm.machine import MALFORMED, Context, StateMachine
 
 REPLIES_MAX: Final = 1024
 """How many commands of one session may be unconfirmed: their replies are kept in memory on every member."""
@@ -182,7 +181,7 @@ class Sessions:
         """
         try:
             request = _decode(command)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except MALFORMED as error:
             raise BadRequest(f"this is no command for sessions: {error}") from error
         self._end_what_is_due(context.now_ms)
         match request:

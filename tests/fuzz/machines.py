@@ -1,0 +1,70 @@
+"""Targets: what clients send to the state machines around a user's own: sessions, and calls of a replicated object."""
+
+from collections.abc import Mapping
+
+from paxon.core.decree import Slot
+from paxon.errors import BadRequest, LedgerTooNew
+from paxon.kv import name_server
+from paxon.kv.name_server import NameServer
+from paxon.rsm import sessions
+from paxon.rsm.machine import Context
+from paxon.rsm.objects import ReplicatedObject, Signature, question, submission
+from paxon.rsm.sessions import Close, Open, Perform, Plain, Sessions, decode_answer
+from tests.fuzz.oracle import Draw, Target, refusing
+from tests.rsm.inventory import Inventory
+
+
+def sessions_kept(data: bytes) -> None:
+    """A command is refused in words or has an answer that can be read, whatever came before it."""
+    machine = Sessions(NameServer())
+    draw = Draw(data)
+    now_ms = 0
+    while not draw.is_empty:
+        now_ms += draw.byte()
+        command = draw.take(draw.byte())
+        with refusing(BadRequest) as watch:
+            answer = machine.apply(command, Context(Slot(1), now_ms))
+        if not watch.is_refused:
+            decode_answer(answer)
+
+
+def objects(data: bytes) -> None:
+    """A call that is no call is refused; one that passes the door is carried out, or the user's own method raises."""
+    replica = ReplicatedObject(Inventory())
+    draw = Draw(data)
+    while not draw.is_empty:
+        call = draw.take(draw.byte())
+        with refusing(BadRequest) as watch:
+            replica.check(call)
+        # ``reckless`` raises, as users' code does; and a call that nobody let in may be of a later release.
+        with refusing(LookupError, *((BadRequest, LedgerTooNew) if watch.is_refused else ())):
+            replica.apply(call, Context(Slot(1), 0))
+        with refusing(BadRequest):
+            replica.query(call)
+
+
+def _spelled(*parts: bytes) -> bytes:
+    return b"".join(bytes((len(part),)) + part for part in parts)
+
+
+_SIGNATURE = Signature(Inventory)
+_CALLS = (
+    submission(_SIGNATURE, Inventory.supply, "bolt", amount=3)[0],
+    submission(_SIGNATURE, Inventory.reserve, "bolt", order="o-1")[0],
+    submission(_SIGNATURE, Inventory.reckless, "bolt")[0],
+    submission(_SIGNATURE, Inventory.draw)[0],
+    question(_SIGNATURE, Inventory.left, "bolt")[0],
+)
+
+_SESSION: list[sessions.Request] = [
+    Open(b"s", 1000),
+    Perform(b"s", 0, 0, name_server.put(b"k", b"v")),
+    Perform(b"s", 1, 1, name_server.delete(b"k")),
+    Plain(name_server.put(b"k", b"v")),
+    Close(b"s"),
+]
+
+TARGETS: Mapping[str, Target] = {
+    "sessions": Target(sessions_kept, (b"".join(b"\1" + _spelled(sessions.encode(request)) for request in _SESSION),)),
+    "objects": Target(objects, (_spelled(*_CALLS), *map(_spelled, _CALLS))),
+}
