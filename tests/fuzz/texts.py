@@ -107,5 +107,10 @@ TARGETS: Mapping[str, Target] = {
         fixed_bytes=TEXT_BYTES_MAX**2,
     ),
     "history": Target(history, (_HISTORY, _BY_KEY, _IN_ORDER)),
-    "play": Target(play, (_PLAY, b"members 3 flexible 3 1\nroll\nstand 2\ncrash 3 process\nrestart 3\nread 2\n")),
+    "play": Target(
+        play,
+        (_PLAY, b"members 3 flexible 3 1\nstand 2\ncrash 3 process\nrestart 3\nread 2\ntell roll\nclock 1 +50\n"),
+        # Whole members, and what a minute of their letters leaves behind.
+        fixed_bytes=64 * 1024 * 1024,
+    ),
 }
