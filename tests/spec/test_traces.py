@@ -26,7 +26,7 @@ EVENTS = 400
 """A beginning of a run is a run; so many events have several elections, crashes and forced decrees in them."""
 
 
-EVENTFUL = (4, 38)
+EVENTFUL = (22, 31)
 """Seeds whose beginnings have everything in them; see the test that says so."""
 
 
