@@ -1,15 +1,79 @@
-"""A state machine that shows order and repetition: numbered registers, and a count of every command ever applied."""
+"""What goes through the simulator: a state machine that can be compared, and what clients ask of it.
+
+The one that is used unless a user brings another (``paxon.sim.guard``) shows order and repetition:
+numbered registers, and a count of every command ever applied.
+"""
 
 import hashlib
+from random import Random
+from typing import Protocol
 
-from paxon.rsm.machine import Context
+from paxon.errors import InvariantViolation
+from paxon.rsm.attempt import attempt, failure
+from paxon.rsm.machine import Context, StateMachine
+from paxon.sim.strikes import Strikes
 
 POISON = b"poison"
-"""The machine raises on a command whose first word is this."""
+"""The registers raise on a command whose first word is this."""
+
+ABSENT = b"-"
+"""What a register holds before anything was put there."""
+
+KEYS = 5
+"""Registers that the clients share: few, so that commands meet."""
+
+PADDING_BYTES_MAX = 3_000
+"""The largest commands are about this long: enough to fill segments and to split batches."""
+
+Result = bytes | str
+"""What one command gave: the machine's bytes, or in words what it raised.  Both are decided."""
+
+
+class ComparedMachine(StateMachine, Protocol):
+    """A state machine whose state can be compared with that of another member."""
+
+    @property
+    def digest(self) -> bytes:
+        """Equal for two machines that applied the same commands."""
+
+
+class Orders(Protocol):
+    """What the clients of one run ask for."""
+
+    def command(self, number: int) -> bytes:
+        """The command of this number, unlike any other of the run."""
+
+    def question(self) -> bytes:
+        """Something to read."""
+
+
+def result_of(machine: StateMachine, command: bytes, context: Context) -> Result:
+    """Apply a command.
+
+    Raises:
+        Exception: see ``attempt``.
+    """
+    result = attempt(machine, command, context)
+    return result if isinstance(result, bytes) else str(result)
+
+
+def answer_of(machine: StateMachine, question: bytes) -> Result:
+    """Ask a question.
+
+    Raises:
+        InvariantViolation: if the machine found itself broken.
+        MemoryError: from the machine.
+    """
+    try:
+        return machine.query(question)
+    except (InvariantViolation, MemoryError):
+        raise
+    except Exception as error:
+        return str(failure(error))
 
 
 class Registers:
-    """Satisfies ``StateMachine``.  A command is ``WORD TOKEN KEY``, separated by blanks, and padding.
+    """Satisfies ``ComparedMachine``.  A command is ``WORD TOKEN KEY``, separated by blanks, and padding.
 
     The result tells how many commands came before and what the register held, so two runs that
     differ in order, or in how often a command was applied, differ in results and in ``digest``.
@@ -29,7 +93,7 @@ class Registers:
         word, token, key, *_ = command.split(b" ", 3)
         if word == POISON:
             raise ValueError(token.decode())
-        previous = self._registers.get(key, b"-")
+        previous = self._registers.get(key, ABSENT)
         self._registers[key] = token
         self.applied += 1
         state = b"%s %d %d %s" % (self.digest, context.slot, context.now_ms, command)
@@ -38,4 +102,25 @@ class Registers:
 
     def query(self, question: bytes) -> bytes:
         """What the register named ``question`` holds."""
-        return self._registers.get(question, b"-")
+        return self._registers.get(question, ABSENT)
+
+
+class RegisterOrders:
+    """Satisfies ``Orders`` for ``Registers``."""
+
+    def __init__(self, commands: Random, questions: Random, strikes: Strikes) -> None:
+        self._commands = commands
+        self._questions = questions
+        self._strikes = strikes
+
+    def command(self, number: int) -> bytes:
+        """See ``Orders``; some are poison."""
+        random = self._commands
+        is_poison = random.random() < 0.03 and self._strikes.strike("P7", f"command {number} raises")
+        word = POISON if is_poison else b"put"
+        padding = b"." * random.choice((0, 0, 20, 200, random.randint(0, PADDING_BYTES_MAX)))
+        return b"%s %d r%d %s" % (word, number, random.randrange(KEYS), padding)
+
+    def question(self) -> bytes:
+        """See ``Orders``: the name of a register."""
+        return b"r%d" % self._questions.randrange(KEYS)

@@ -9,14 +9,15 @@ from paxon.core.decree import NodeId, Slot
 from paxon.core.invariants import named
 from paxon.core.ledger import Ledger, Record
 from paxon.core.roster import Rosters
-from paxon.errors import Disowned, LedgerSyncFailed
+from paxon.errors import Disowned, InvariantViolation, LedgerSyncFailed, LedgerTooNew
 from paxon.net.handshake import LocalIdentity, Standing
 from paxon.net.introductions import Introductions
 from paxon.net.peer_memory import PeerMemory
 from paxon.node.host import Host
 from paxon.node.settings import Limits
 from paxon.rsm.applier import Applier
-from paxon.rsm.machine import Context
+from paxon.rsm.attempt import failure
+from paxon.rsm.machine import Context, StateMachine
 from paxon.sim.agenda import Agenda, Life, Trace
 from paxon.sim.atlas import Damage
 from paxon.sim.clock import MILLION, Quartz, SimClock
@@ -25,12 +26,13 @@ from paxon.sim.directory import SimDirectory
 from paxon.sim.disk import SimDisk
 from paxon.sim.fuse import Fuse
 from paxon.sim.greetings import Addresses, SimLinks, name_of
-from paxon.sim.machine import Registers
+from paxon.sim.machine import ComparedMachine
 from paxon.sim.network import Network
 from paxon.sim.oracle import CLUSTER, Oracle
 from paxon.sim.plan import Plan
 from paxon.sim.shortages import Shortages
 from paxon.sim.strikes import Strikes
+from paxon.sim.subject import Subject
 from paxon.storage.identity import DataDirectory, Remembrance
 from paxon.storage.ledger_file import LedgerFile
 
@@ -58,32 +60,41 @@ class ForgetfulLedger(Ledger):
             self.kept_from = Slot(self.kept_from + 1)
 
 
-class WatchedRegisters(Registers):
-    """A machine that tells the oracle what it applies, and may end its process."""
+class WatchedMachine:
+    """A member's machine: tells the oracle what it applies, and may end its process.  Satisfies ``StateMachine``."""
 
-    def __init__(self, member: NodeId, oracle: Oracle, fuse: Fuse, shortages: Shortages) -> None:
-        super().__init__()
+    def __init__(
+        self, member: NodeId, oracle: Oracle, machine: ComparedMachine, fuse: Fuse, shortages: Shortages
+    ) -> None:
         self._member = member
         self._oracle = oracle
+        self._machine = machine
         self._fuse = fuse
         self._shortages = shortages
 
     def apply(self, command: bytes, context: Context) -> bytes:
-        """See ``Registers``.
+        """See ``StateMachine``.
 
         Raises:
             MemoryError: after the command has changed the state: the worst moment.
         """
+        machine = self._machine
         self._fuse.reached("before apply")
         try:
-            result = super().apply(command, context)
-        except ValueError:
-            self._oracle.applied(self._member, command, context, None, self.digest)
+            result = machine.apply(command, context)
+        except (InvariantViolation, LedgerTooNew, MemoryError):
+            raise
+        except Exception as error:
+            self._oracle.applied(self._member, command, context, str(failure(error)), machine.digest)
             raise
         self._shortages.allocate("memory to apply")
-        self._oracle.applied(self._member, command, context, result, self.digest)
+        self._oracle.applied(self._member, command, context, result, machine.digest)
         self._fuse.reached("after apply")
         return result
+
+    def query(self, question: bytes) -> bytes:
+        """See ``StateMachine``."""
+        return self._machine.query(question)
 
 
 class Setting(Struct, frozen=True):
@@ -96,6 +107,7 @@ class Setting(Struct, frozen=True):
     network: Network
     rosters: Rosters
     addresses: Addresses
+    subject: Subject
 
 
 class Member:
@@ -124,6 +136,7 @@ class Member:
         self.host: Host | None = None
         self.clock: SimClock | None = None
         self.disk: SimDisk | None = None
+        self.machine: ComparedMachine | None = None
         self.links: SimLinks | None = None
         self._data: DataDirectory | None = None
         self.takes_part = False
@@ -161,8 +174,9 @@ class Member:
         records: list[Record] = []
         file.replay(records.append)
         self._tell_oracle(life, records)
-        ledger, applier = ForgetfulLedger(), Applier(self._machine())
-        _replay(records, ledger, applier)
+        self.machine = machine = self._setting.subject.machine(self.number, self.lives, self._setting.strikes)
+        watched = WatchedMachine(self.number, self._setting.oracle, machine, self.fuse, self.shortages)
+        ledger, applier = _replayed(records, watched)
         self.clock = clock = self._clock(life)
         self.disk = disk = self._disk(life, file, plan, fatal)
         boot = data.begin_life()
@@ -247,11 +261,8 @@ class Member:
         if power_cut:
             self.directory.power_cut()
         self.directory.end_of_process()
-        self.life = self.host = self.clock = self.disk = self.doom = self.links = self._data = None
+        self.life = self.host = self.clock = self.disk = self.machine = self.doom = self.links = self._data = None
         self.takes_part = False
-
-    def _machine(self) -> WatchedRegisters:
-        return WatchedRegisters(self.number, self._setting.oracle, self.fuse, self.shortages)
 
     def _disk(
         self, life: Life, file: LedgerFile, plan: Callable[[], Plan], fatal: Callable[[Exception], None]
@@ -353,11 +364,13 @@ class Member:
         )
 
 
-def _replay(records: list[Record], ledger: Ledger, applier: Applier) -> None:
-    """Bring ledger and machine to where the file has them."""
+def _replayed(records: list[Record], machine: StateMachine) -> tuple[Ledger, Applier]:
+    """Ledger and machine where the file has them."""
+    ledger, applier = ForgetfulLedger(), Applier(machine)
     for record in records:
         before = ledger.passed_until
         ledger.write(record)
         for passed in range(before, ledger.passed_until):
             applier.apply(Slot(passed), ledger.outcomes[Slot(passed)])
     ledger.forget_what_the_file_keeps()
+    return ledger, applier

@@ -21,7 +21,7 @@ from paxon.net.handshake import LocalIdentity, Standing
 from paxon.node.letters import PeerMessage
 from paxon.rsm.machine import Context
 from paxon.sim.agenda import Life
-from paxon.sim.machine import Registers
+from paxon.sim.machine import ComparedMachine, Result, result_of
 
 CLUSTER = "sim"
 """What the simulated cluster is called."""
@@ -50,19 +50,19 @@ class Expected(Struct):
     slot: Slot
     command: bytes
     now_ms: int
-    result: bytes | None
-    """``None`` if the machine raises."""
+    result: Result
     digest: bytes
 
 
 class Oracle:
     """Every method raises ``InvariantViolation`` when what it is told should not be."""
 
-    def __init__(self, rosters: Rosters, members: Sequence[NodeId]) -> None:
+    def __init__(self, rosters: Rosters, members: Sequence[NodeId], machine: ComparedMachine) -> None:
+        """``machine`` is one that no member has: it shows what the others should come to."""
         self.history = History(rosters)
         self.books = {member: Book() for member in members}
         self._durable = {member: book.durable for member, book in self.books.items()}
-        self._machine = Registers()
+        self._machine = machine
         self._now_ms = 0
         self._sequence: list[Expected] = []
         self._sequence_until: list[int] = [0]
@@ -226,7 +226,7 @@ class Oracle:
 
     # --- the machines ---
 
-    def applied(self, member: NodeId, command: bytes, context: Context, result: bytes | None, digest: bytes) -> None:
+    def applied(self, member: NodeId, command: bytes, context: Context, result: Result, digest: bytes) -> None:
         """A member applied the next command of the one sequence."""
         book = self.books[member]
         if book.applied >= len(self._sequence):
@@ -256,10 +256,7 @@ class Oracle:
             context = Context(slot, self._now_ms)
             for command in decree.commands:
                 self._passed(slot, command)
-                try:
-                    result = self._machine.apply(command, context)
-                except ValueError:
-                    result = None
+                result = result_of(self._machine, command, context)
                 self._sequence.append(Expected(slot, command, self._now_ms, result, self._machine.digest))
             self._sequence_until.append(len(self._sequence))
 
@@ -278,8 +275,8 @@ class Oracle:
         """A client submits a command that nobody submitted before."""
         self._submitted[command] = self._acknowledged_until
 
-    def acknowledge(self, command: bytes, slot: Slot, result: bytes | None) -> None:
-        """A client is told that its command was applied, or failed in the machine (``None``)."""
+    def acknowledge(self, command: bytes, slot: Slot, result: Result) -> None:
+        """A client is told what its command gave."""
         check(self._slots.get(command) == slot, f"what is acknowledged in slot {slot} is there ({command[:40]!r})")
         if command not in self.acknowledged:
             expected = next(
@@ -291,12 +288,12 @@ class Oracle:
         self.acknowledged[command] = slot
         self._acknowledged_until = max(self._acknowledged_until, slot)
 
-    def failed(self, command: bytes) -> None:
-        """A client is told that the machine raised on its command."""
+    def failed(self, command: bytes, failure: str) -> None:
+        """A client is told that the machine raised on its command, and what."""
         slot = self._slots.get(command)
         check(slot is not None, f"only a command that passed can fail in the machine ({command[:40]!r})")
         if slot is not None:
-            self.acknowledge(command, slot, None)
+            self.acknowledge(command, slot, failure)
 
     def refused(self, command: bytes) -> None:
         """A client is told that its command was not applied, and never will be."""

@@ -96,7 +96,7 @@ class Script:
 
     def read(self, member: int) -> Request:
         """Ask a member for a linearizable read."""
-        request = Request(self.world.workload, NodeId(member), None, self._no_retry)
+        request = Request(self.world.workload, NodeId(member), None, self._no_retry, b"r1")
         self.world.workload.outstanding[request] = None
         is_taken = self.world.read(NodeId(member), request, TIMEOUT_MS)
         check(is_taken, f"member {member} runs and is awake when it is asked for a read")

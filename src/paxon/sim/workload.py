@@ -2,26 +2,18 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from random import Random
 from typing import Protocol
 
 from paxon.core.decree import NodeId, Slot
 from paxon.errors import ApplyFailed, OutcomeUnknown, RequestError, check
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
-from paxon.sim.agenda import Agenda, Trace
-from paxon.sim.machine import POISON
-from paxon.sim.oracle import Oracle
-from paxon.sim.strikes import Strikes
+from paxon.sim.dice import Dice
+from paxon.sim.machine import Result
+from paxon.sim.subject import Onlookers, Subject
 
 ATTEMPTS_MAX = 12
 """How often a client repeats a refused command before it gives up."""
-
-KEYS = 5
-"""Registers that the clients share: few, so that commands meet."""
-
-PADDING_BYTES_MAX = 3_000
-"""The largest commands are about this long: enough to fill segments and to split batches."""
 
 TIMEOUT_MS = (300, 8_000)
 
@@ -35,15 +27,28 @@ class Parliament(Protocol):
     def read(self, member: NodeId, reply: Reply[int], timeout_ms: int) -> bool:
         """Ask a member for a read barrier; ``False`` if nobody is there."""
 
+    def query(self, member: NodeId, question: bytes) -> Result:
+        """What a member's state answers at this moment."""
+
 
 class Request:
     """One attempt.  Satisfies ``Reply`` of either kind."""
 
-    def __init__(self, workload: "Workload", member: NodeId, command: bytes | None, retry: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        workload: "Workload",
+        member: NodeId,
+        command: bytes | None,
+        retry: Callable[[], None],
+        question: bytes = b"",
+    ) -> None:
         self._workload = workload
         self.member = member
         self.command = command
         """``None`` for a read."""
+        self.question = question
+        """What is read."""
+        self.number = workload.witness.called(member, command, question)
         self.floor = workload.oracle.read_floor()
         self._retry = retry
         self.is_over = False
@@ -88,19 +93,18 @@ class Workload:
 
     def __init__(
         self,
-        agenda: Agenda,
-        trace: Trace,
-        strikes: Strikes,
-        random: Random,
-        oracle: Oracle,
+        seed: int,
+        subject: Subject,
+        onlookers: Onlookers,
         members: Sequence[NodeId],
         parliament: Parliament,
     ) -> None:
-        self._agenda = agenda
-        self.trace = trace
-        self._strikes = strikes
-        self._random = random
-        self.oracle = oracle
+        self._agenda = onlookers.agenda
+        self.trace = onlookers.trace
+        self.oracle = onlookers.oracle
+        self._random = Dice(f"{seed}/workload")
+        self._orders = subject.orders(seed, self._random, onlookers.strikes)
+        self.witness = subject.witness(onlookers)
         self._members = members
         self._parliament = parliament
         self.outstanding: dict[Request, None] = {}
@@ -130,13 +134,9 @@ class Workload:
         if attempt > ATTEMPTS_MAX:
             self.trace.counts["given up"] += 1
             return
-        random = self._random
-        to = random.choice(self._members) if member is None else member
+        to = self._random.choice(self._members) if member is None else member
         self._commands += 1
-        is_poison = random.random() < 0.03 and self._strikes.strike("P7", f"command {self._commands} raises")
-        word = POISON if is_poison else b"put"
-        padding = b"." * random.choice((0, 0, 20, 200, random.randint(0, PADDING_BYTES_MAX)))
-        command = b"%s %d r%d %s" % (word, self._commands, random.randrange(KEYS), padding)
+        command = self._orders.command(self._commands)
 
         def retry() -> None:
             # The same member again if one was named: each must prove that it can.
@@ -157,7 +157,7 @@ class Workload:
             self.waiting -= 1
             self.read_at(member, attempt + 1)
 
-        self._start(Request(self, to, None, retry))
+        self._start(Request(self, to, None, retry, self._orders.question()))
 
     def lost_member(self, member: NodeId) -> None:
         """``member`` crashed with all the requests that it had."""
@@ -170,12 +170,15 @@ class Workload:
             check(isinstance(result, int), f"a read ends in a slot, not in {result!r}")
             if isinstance(result, int):
                 self.oracle.read(request.member, request.floor, Slot(result))
+                answer = self._parliament.query(request.member, request.question)
+                self.witness.returned(request.number, answer, self.oracle.books[request.member].applied)
             self.trace.counts["reads"] += 1
             self.served[request.member, "read"] += 1
         else:
             check(isinstance(result, Applied), f"a command ends in its slot and result, not in {result!r}")
             if isinstance(result, Applied):
                 self.oracle.acknowledge(request.command, Slot(result.slot), result.result)
+                self.witness.returned(request.number, result.result, 0)
             self.trace.counts["acknowledged"] += 1
             self.served[request.member, "write"] += 1
 
@@ -184,13 +187,15 @@ class Workload:
         if isinstance(error, ApplyFailed) and request.command is not None:
             self.trace.counts["acknowledged"] += 1
             self.served[request.member, "write"] += 1
-            self.oracle.failed(request.command)
+            self.oracle.failed(request.command, str(error))
+            self.witness.returned(request.number, str(error), 0)
         elif isinstance(error, OutcomeUnknown) and request.command is not None:
             self.trace.counts["unknown"] += 1
         else:
             self.trace.counts[f"refused: {getattr(error, 'code', '?')}"] += 1
             if request.command is not None:
                 self.oracle.refused(request.command)
+            self.witness.refused(request.number)
             if request.member not in self._members:
                 return
             self.waiting += 1
@@ -205,6 +210,7 @@ class Workload:
             accepted = self._parliament.submit(request.member, request.command, request, timeout_ms)
         if not accepted:
             self.outstanding.pop(request, None)
+            self.witness.refused(request.number)
 
     def _plan_next(self) -> None:
         if self._every_ms:

@@ -21,7 +21,7 @@ from msgspec import Struct, structs
 from paxon.core.decree import Ballot, NodeId
 from paxon.core.roster import Roster, Rosters
 from paxon.core.slip import Polling
-from paxon.errors import Disowned, LedgerError, LedgerSyncFailed, RequestError, check
+from paxon.errors import Disowned, InvariantViolation, LedgerError, LedgerSyncFailed, RequestError, check
 from paxon.node.host import Host
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
@@ -35,6 +35,7 @@ from paxon.sim.faults import Faults
 from paxon.sim.fuse import PowerCut
 from paxon.sim.greetings import ANSWER_MS, Addresses
 from paxon.sim.impostor import Impostor
+from paxon.sim.machine import Result, answer_of
 from paxon.sim.member import Member, Setting
 from paxon.sim.network import Network, Parcel
 from paxon.sim.oracle import Oracle
@@ -43,6 +44,7 @@ from paxon.sim.progress import owe_progress
 from paxon.sim.remnant import leave_some_behind
 from paxon.sim.shortages import OutOfMemory
 from paxon.sim.strikes import FILE_POINTS, Strikes
+from paxon.sim.subject import REGISTERS, Onlookers, Subject
 from paxon.sim.workload import Workload
 
 STEP_MS = 50
@@ -96,7 +98,13 @@ def _quiet() -> Iterator[None]:
 class World:
     """A parliament and everything around it."""
 
-    def __init__(self, seed: int, plan: Plan | None = None, spared: Set[int | str] = frozenset()) -> None:
+    def __init__(
+        self,
+        seed: int,
+        plan: Plan | None = None,
+        spared: Set[int | str] = frozenset(),
+        subject: Subject = REGISTERS,
+    ) -> None:
         """``spared`` are strikes that are left out, by number, or all of a fault by its id (see ``strikes``)."""
         self.seed = seed
         self.plan = plan_of(seed) if plan is None else plan
@@ -104,7 +112,8 @@ class World:
         self.trace = Trace()
         self.strikes = Strikes(self.agenda, spared)
         self.rosters = Rosters(Roster(self.plan.quorums))
-        self.oracle = Oracle(self.rosters, self.plan.members)
+        self.subject = subject
+        self.oracle = Oracle(self.rosters, self.plan.members, subject.reference())
         self._random = Dice(f"{seed}/world")
         self.network = Network(
             self.agenda,
@@ -117,12 +126,11 @@ class World:
         )
         self.addresses = Addresses()
         setting = Setting(
-            self.agenda, self.trace, self.strikes, self.oracle, self.network, self.rosters, self.addresses
+            self.agenda, self.trace, self.strikes, self.oracle, self.network, self.rosters, self.addresses, subject
         )
         self.members = {number: Member(number, seed, self.plan, setting) for number in self.plan.members}
-        self.workload = Workload(
-            self.agenda, self.trace, self.strikes, Dice(f"{seed}/workload"), self.oracle, self.plan.members, self
-        )
+        onlookers = Onlookers(self.agenda, self.trace, self.strikes, self.oracle)
+        self.workload = Workload(seed, subject, onlookers, self.plan.members, self)
         self.fates = Fates(self.agenda, self.trace, self.strikes, self._random, self.members, self)
         self.faults = Faults(
             self.agenda, self.trace, self.strikes, Dice(f"{seed}/faults"), self.plan, self.network, self.fates
@@ -153,7 +161,7 @@ class World:
         Raises:
             Violation: if anything is not as it should be.
         """
-        with _quiet():
+        with _quiet(), self.subject.running():
             try:
                 for number in self.plan.members:
                     self.boot(number)
@@ -164,6 +172,7 @@ class World:
                 while self._is_storm:
                     self.step(self.agenda.now_ms + STEP_MS)
                 owe_progress(self)
+                self.workload.witness.judge()
             except Exception as error:
                 raise self._violation(error) from error
         agenda, trace = self.agenda, self.trace
@@ -231,6 +240,13 @@ class World:
     def read(self, member: NodeId, reply: Reply[int], timeout_ms: int) -> bool:
         """See ``Parliament``."""
         return self._request(member, lambda host: host.read(reply, timeout_ms), reply.set_exception)
+
+    def query(self, member: NodeId, question: bytes) -> Result:
+        """See ``Parliament``."""
+        machine = self.members[member].machine
+        if machine is None:
+            raise InvariantViolation(f"member {member} runs while it answers")
+        return answer_of(machine, question)
 
     def _request(self, number: NodeId, ask: Callable[[Host], None], refuse: Callable[[Exception], None]) -> bool:
         member = self.members[number]
@@ -415,7 +431,7 @@ class World:
     def _violation(self, error: Exception) -> Violation:
         members = "\n".join(str(member) for member in self.members.values())
         return Violation(
-            f"{error}\n"
+            f"{self.subject.explain(self.oracle) or error}\n"
             f"seed {self.seed} ({self.plan.name}, {self.plan.quorums}) at {self.agenda.now_ms} ms of virtual time\n"
             f"again: python -m paxon.sim {self.seed}\n"
             f"the last events:\n{self.trace.latest}\n{members}"

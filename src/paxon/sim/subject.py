@@ -1,0 +1,80 @@
+"""What a world replicates: how each member comes by its machine, what clients ask of it, and who judges the whole.
+
+Knows: the registers that the simulator brings along.  A user's machine is in ``paxon.sim.guard``.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+from random import Random
+from typing import Protocol
+
+from msgspec import Struct
+
+from paxon.core.decree import NodeId
+from paxon.sim.agenda import Agenda, Trace
+from paxon.sim.dice import Dice
+from paxon.sim.history import RegisterHistory, Witness
+from paxon.sim.machine import ComparedMachine, Orders, RegisterOrders, Registers
+from paxon.sim.oracle import Oracle
+from paxon.sim.strikes import Strikes
+
+
+class Onlookers(Struct, frozen=True):
+    """Who takes note of a run."""
+
+    agenda: Agenda
+    trace: Trace
+    strikes: Strikes
+    oracle: Oracle
+
+
+class Subject(Protocol):
+    """A kind of state machine, as the simulator handles it."""
+
+    def reference(self) -> ComparedMachine:
+        """The machine that no member has, which shows what the others should come to."""
+
+    def machine(self, member: NodeId, life: int, strikes: Strikes) -> ComparedMachine:
+        """A fresh machine for one life of a member."""
+
+    def orders(self, seed: int, clients: Random, strikes: Strikes) -> Orders:
+        """What the clients of a seed ask for; ``clients`` is the chance by which they do everything else."""
+
+    def witness(self, onlookers: Onlookers) -> Witness:
+        """Who hears what clients are told."""
+
+    def running(self) -> AbstractContextManager[None]:
+        """To be entered while any of its machines may be called."""
+
+    def explain(self, oracle: Oracle) -> str:
+        """What a broken rule has to do with the machine itself, in words; empty if nothing."""
+
+
+class RegisterSubject:
+    """Satisfies ``Subject`` with ``Registers``."""
+
+    def reference(self) -> ComparedMachine:
+        """See ``Subject``."""
+        return Registers()
+
+    def machine(self, member: NodeId, life: int, strikes: Strikes) -> ComparedMachine:
+        """See ``Subject``."""
+        return Registers()
+
+    def orders(self, seed: int, clients: Random, strikes: Strikes) -> Orders:
+        """See ``Subject``."""
+        return RegisterOrders(clients, Dice(f"{seed}/questions"), strikes)
+
+    def witness(self, onlookers: Onlookers) -> RegisterHistory:
+        """See ``Subject``."""
+        return RegisterHistory(onlookers.agenda, onlookers.trace)
+
+    def running(self) -> AbstractContextManager[None]:
+        """See ``Subject``."""
+        return nullcontext()
+
+    def explain(self, oracle: Oracle) -> str:
+        """See ``Subject``."""
+        return ""
+
+
+REGISTERS = RegisterSubject()
