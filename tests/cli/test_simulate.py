@@ -1,6 +1,7 @@
 """``paxon simulate``: same seeds, same counts; a broken rule ends in exit code 1 and the seed."""
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -9,6 +10,8 @@ from paxon.cli.main import cli
 from paxon.sim.plan import PROFILES
 from paxon.sim.strikes import PARTS
 from tests.mutants import core
+
+MACHINES = "tests.sim.guard.machines"
 
 
 def simulate(*arguments: str) -> tuple[int, str]:
@@ -58,6 +61,77 @@ def test_a_fault_that_never_struck_is_a_failure_if_all_are_asked_for() -> None:
     assert figures["violations"] == []
     assert figures["faults"]["P1"] == 0
     assert set(figures["parts"]) == set(PARTS)
+
+
+def test_a_users_state_machine_goes_through_the_seeds() -> None:
+    code, out = simulate("--seeds", "4", "--machine", "paxon.kv.name_server:NameServer", "--json")
+    figures = json.loads(out)
+    assert code == 0
+    assert figures["violations"] == []
+    assert figures["faults"]["P8"] > 0
+    assert figures["counts"]["commands compared"] > 0
+
+
+def test_two_processes_find_the_same_in_it_as_one() -> None:
+    arguments = ["--seeds", "4", "--machine", f"{MACHINES}:Accounts", "--json"]
+    _, alone = simulate(*arguments)
+    result = CliRunner().invoke(cli, ["simulate", *arguments, "--jobs", "2"])
+    assert json.loads(alone)["faults"] == json.loads(result.stdout)["faults"]
+
+
+def test_a_hidden_dependence_is_told_with_the_way_to_see_it_again() -> None:
+    code, out = simulate("--seeds", "1", "--start", "3", "--machine", f"{MACHINES}:Timed")
+    assert code == 1
+    assert "it depends on the clock: time.time (machines.py:" in out
+    assert f"again: paxon simulate --machine {MACHINES}:Timed --start 3 --seeds 1\n" in out
+
+
+def test_a_workload_may_be_named_beside_the_machine() -> None:
+    code, out = simulate("--seeds", "1", "--machine", f"{MACHINES}:NothingToDo", "--workload", f"{MACHINES}:deposits")
+    assert code == 0
+    assert "commands compared" in out
+
+
+def test_the_history_of_a_violation_is_drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    core.late_outcomes_not_reported.apply(monkeypatch)
+    page = tmp_path / "history.html"
+    code, _ = simulate("--seeds", "3", "--profile", "hasty", "--history", str(page))
+    assert code == 1
+    assert "<h1" in page.read_text(encoding="utf-8")
+
+
+def test_without_a_violation_no_history_is_drawn(tmp_path: Path) -> None:
+    assert simulate("--seeds", "1", "--history", str(tmp_path / "history.html"))[0] == 0
+    assert not list(tmp_path.iterdir())
+
+
+WRONG_MACHINES = {
+    "nowhere.bank:Bank": "module nowhere.bank cannot be imported: No module named 'nowhere'",
+    "paxon.kv.name_server:Bank": "module paxon.kv.name_server has no Bank",
+    "paxon.kv.name_server": "not of the form package.module:Name",
+    f"{MACHINES}:NAMES": "is no class and no function that makes a state machine",
+    f"{MACHINES}:NoQuery": "no state machine: it has no method query(question)",
+    f"{MACHINES}:NothingToDo": "nothing is known to ask",
+}
+
+
+@pytest.mark.parametrize("name", WRONG_MACHINES)
+def test_a_wrong_machine_is_refused_with_what_is_wrong(name: str) -> None:
+    result = CliRunner().invoke(cli, ["simulate", "--seeds", "1", "--machine", name])
+    assert result.exit_code == 2
+    assert WRONG_MACHINES[name] in result.stderr
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--workload", f"{MACHINES}:deposits"],
+        ["--machine", f"{MACHINES}:Accounts", "--history", "x.html"],
+        ["--machine", f"{MACHINES}:Accounts", "--workload", f"{MACHINES}:nothing"],
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(wrong: list[str]) -> None:
+    assert simulate("--seeds", "1", *wrong)[0] == 2
 
 
 @pytest.mark.parametrize("wrong", [["--seeds", "0"], ["--members", "10"], ["--profile", "sunny"], ["--start", "-1"]])

@@ -6,6 +6,7 @@ from paxon.core.decree import NodeId
 from paxon.errors import InvariantViolation
 from paxon.sim.agenda import Agenda, Trace
 from paxon.sim.history import RegisterHistory
+from paxon.sim.machine import Raised
 from paxon.sim.oracle import Oracle
 from paxon.sim.plan import plan_of
 from paxon.sim.script import Script
@@ -108,7 +109,7 @@ def test_a_refused_put_is_never_seen(history: RegisterHistory) -> None:
 
 
 def test_a_command_on_which_the_machine_raised_did_nothing(history: RegisterHistory) -> None:
-    history.returned(call(history, "poison 7 r0"), "ValueError: 7", 0)
+    history.returned(call(history, "poison 7 r0"), Raised("ValueError: 7"), 0)
     answer(history, call(history), "-")
     history.judge()
 

@@ -3,14 +3,19 @@
 import json
 import os
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import click
 
 from paxon.cli.failures import DONE, REFUSED
+from paxon.errors import ConfigurationError
 from paxon.sim.campaign import Campaign, Tally, run_campaign
+from paxon.sim.history import RegisterHistory
 from paxon.sim.plan import MEMBERS_MAX, PROFILES
 from paxon.sim.strikes import FAULTS, PARTS
 from paxon.sim.time_spent import in_words, shares
+from paxon.sim.world import Violation
 
 SHOWN_MAX = 5
 """Violations that are printed in full; the rest by their seeds."""
@@ -24,6 +29,9 @@ SHOWN_MAX = 5
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Processes.  [default: all cores]"
 )
+@click.option("--machine", metavar="MODULE:CLASS", help="Your own state machine.  [default: the simulator's]")
+@click.option("--workload", metavar="MODULE:NAME", help="What clients ask of it.  [default: what its class says]")
+@click.option("--history", type=click.Path(dir_okay=False, writable=True), help="Draw the first violation's history.")
 @click.option("--all-faults", is_flag=True, help="Fail if any fault, or any form of one, never struck.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def simulate(
@@ -32,6 +40,9 @@ def simulate(
     members: int | None,
     profile: str | None,
     jobs: int | None,
+    machine: str | None,
+    workload: str | None,
+    history: str | None,
     all_faults: bool,
     as_json: bool,
 ) -> None:
@@ -41,9 +52,12 @@ def simulate(
     gives the same run every time. Exit code 1 if any seed broke a rule; it can be seen again with
     python -m paxon.sim SEED, unless --members or --profile were given.
     """
+    campaign = _campaign(Campaign(start, seeds, profile, members, machine, workload), history)
     with click.progressbar(length=seeds, label="seeds", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
         workers = min(jobs or os.cpu_count() or 1, seeds)
-        tally = run_campaign(Campaign(start, seeds, profile, members), workers, lambda _: bar.update(1))
+        tally = run_campaign(campaign, workers, lambda _: bar.update(1))
+    if history is not None and tally.violations:
+        _draw_history(campaign, tally.violations[0].seed, history)
     if as_json:
         click.echo(json.dumps(_as_json(tally)))
     else:
@@ -51,6 +65,30 @@ def simulate(
     if all_faults and tally.missed:
         click.echo(f"never struck: {', '.join(tally.missed)}", err=True)
     sys.exit(REFUSED if tally.violations or (all_faults and tally.missed) else DONE)
+
+
+def _campaign(campaign: Campaign, history: str | None) -> Campaign:
+    """The campaign, if what it names is there: a wrong name is told before any process starts."""
+    if campaign.machine is None and campaign.workload is not None:
+        raise click.UsageError("--workload says what to ask of a --machine: give both")
+    if campaign.machine is not None and history is not None:
+        raise click.UsageError("--history is for the simulator's own registers, not for a --machine")
+    try:
+        campaign.subject  # noqa: B018 - to see whether it can be had.
+    except ConfigurationError as error:
+        raise click.UsageError(str(error)) from error
+    return campaign
+
+
+def _draw_history(campaign: Campaign, seed: int, file: str) -> None:
+    """Run a seed once more and draw what its clients saw, until it broke a rule."""
+    world = campaign.world(seed)
+    with suppress(Violation):
+        world.run()
+    witness = world.workload.witness
+    if isinstance(witness, RegisterHistory):
+        Path(file).write_text(witness.page(f"seed {seed}"), encoding="utf-8")
+        click.echo(f"the history of seed {seed} is in {file}", err=True)
 
 
 def _as_json(tally: Tally) -> dict[str, object]:

@@ -118,6 +118,7 @@ ERRORS: dict[str, type[RequestError]] = {
         errors.Stopping,
         errors.BadRequest,
         errors.ApplyFailed,
+        errors.Rejected,
         errors.Unreachable,
         errors.OutcomeUnknown,
         errors.DeadlineExceeded,

@@ -1,7 +1,7 @@
 """Many seeds, on all cores: what was injected, what was checked, and which seeds broke a rule.
 
 Knows: how to spread seeds over processes and add up what they report.  Does not know: what
-a rule is.  A seed's run depends on nothing but the seed and the two choices of ``Campaign``.
+a rule is.  A seed's run depends on nothing but the seed and the choices of ``Campaign``.
 """
 
 import multiprocessing
@@ -12,8 +12,10 @@ from concurrent.futures import ProcessPoolExecutor
 
 from msgspec import Struct, field
 
+from paxon.sim.guard.subject import subject_named
 from paxon.sim.plan import plan_of
 from paxon.sim.strikes import FAULTS, PARTS
+from paxon.sim.subject import REGISTERS, Subject
 from paxon.sim.time_spent import sampled
 from paxon.sim.world import Violation, World
 
@@ -25,6 +27,23 @@ class Campaign(Struct, frozen=True):
     seeds: int
     profile: str | None = None
     members: int | None = None
+    machine: str | None = None
+    """A user's state machine, as ``package.module:Class``."""
+    workload: str | None = None
+    """What is asked of it, as ``package.module:name``, unless its class knows."""
+
+    @property
+    def subject(self) -> Subject:
+        """What goes through the seeds.
+
+        Raises:
+            ConfigurationError: if there is no such state machine.
+        """
+        return REGISTERS if self.machine is None else subject_named(self.machine, self.workload)
+
+    def world(self, seed: int) -> World:
+        """The world of a seed, before anything has happened."""
+        return World(seed, plan_of(seed, self.profile, self.members), subject=self.subject)
 
 
 class Outcome(Struct, frozen=True):
@@ -83,7 +102,7 @@ def run_seed(campaign: Campaign, seed: int) -> Outcome:
     began = time.process_time()
     try:
         with sampled(samples):
-            report = World(seed, plan_of(seed, campaign.profile, campaign.members)).run()
+            report = campaign.world(seed).run()
     except Violation as violation:
         return Outcome(seed, samples=dict(samples), cpu_s=time.process_time() - began, violation=str(violation))
     cpu_s = time.process_time() - began

@@ -5,21 +5,21 @@ inside.  The oracle sees every vote and says which rule broke; this is the secon
 outside, and would hold for any other program that claims to be linearizable.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 from msgspec import Struct
 
 from paxon.checker.check import check_parts, verdict
 from paxon.checker.history import History, Operation, Recorder
-from paxon.checker.model import Scalar, SequentialModel, by_key, plain_text, unseen_alike
+from paxon.checker.model import Scalar, SequentialModel, by_key, plain_text
 from paxon.checker.report import render
 from paxon.checker.result import NotLinearizable, OutOfBudget
 from paxon.checker.words import explain
 from paxon.core.decree import NodeId
 from paxon.errors import check
 from paxon.sim.agenda import Agenda, Trace
-from paxon.sim.machine import ABSENT, Result
+from paxon.sim.machine import ABSENT, Raised, Result
 
 STEPS_MAX = 200_000
 """When the search of one register's history is given up, after about a second.  Runs need some hundred steps."""
@@ -28,7 +28,7 @@ STEPS_MAX = 200_000
 class Witness(Protocol):
     """Hears what clients do and are told, and judges it when the run is over."""
 
-    def called(self, member: NodeId, command: bytes | None, question: bytes) -> int:
+    def called(self, member: NodeId, command: bytes | None, question: bytes | None) -> int:
         """A client puts a command, or else a question, to a member.  Returns the call's number."""
 
     def returned(self, number: int, result: Result, applied: int) -> None:
@@ -43,6 +43,9 @@ class Witness(Protocol):
         Raises:
             InvariantViolation: if not.
         """
+
+    def explain(self) -> str:
+        """What a rule that just broke has to do with the state machine, in words; empty if nothing."""
 
 
 class Look(Struct, frozen=True, tag="read"):
@@ -86,10 +89,6 @@ class Exchanges(SequentialModel[Look | Exchange, Held, Scalar]):
         """See ``Model.partition``."""
         return by_key(history, lambda given: given.key)
 
-    def simplified(self, operations: Sequence[Operation[Look | Exchange, Held]]) -> Sequence[Look | Exchange]:
-        """See ``Model.simplified``."""
-        return unseen_alike(operations, (Exchange,), _seen)
-
     def output_text(self, output: Held) -> str:
         """See ``Model.output_text``."""
         return plain_text(output.value)
@@ -103,9 +102,9 @@ class RegisterHistory:
         self._trace = trace
         self._recorder: Recorder[Look | Exchange, Held] = Recorder()
 
-    def called(self, member: NodeId, command: bytes | None, question: bytes) -> int:
+    def called(self, member: NodeId, command: bytes | None, question: bytes | None) -> int:
         """See ``Witness``."""
-        given: Look | Exchange = Look(question.decode())
+        given: Look | Exchange = Look((question or b"").decode())
         if command is not None:
             _, token, key, *_ = command.split(b" ", 3)
             given = Exchange(key.decode(), token.decode())
@@ -113,7 +112,7 @@ class RegisterHistory:
 
     def returned(self, number: int, result: Result, applied: int) -> None:
         """See ``Witness``.  A command on which the machine raised did nothing."""
-        if isinstance(result, str):
+        if isinstance(result, Raised):
             self._recorder.refused(number)
         else:
             # A put's result begins with how many commands came before, a read's does not.
@@ -126,11 +125,15 @@ class RegisterHistory:
 
     def judge(self) -> None:
         """See ``Witness``."""
-        history, model = self._recorder.history(), Exchanges()
+        history, model = _without_unseen(self._recorder.history()), Exchanges()
         result = verdict(check_parts(history, model, steps_max=STEPS_MAX))
         check(not isinstance(result, NotLinearizable), f"clients see one order: {' '.join(explain(result, model))}")
         self._trace.counts["operations judged"] += len(history)
         self._trace.counts["histories given up"] += isinstance(result, OutOfBudget)
+
+    def explain(self) -> str:
+        """See ``Witness``: the registers are as they should be."""
+        return ""
 
     def page(self, title: str) -> str:
         """The history as it is so far, drawn and explained."""
@@ -138,6 +141,17 @@ class RegisterHistory:
         return render(check_parts(self._recorder.history(), model, steps_max=STEPS_MAX), model, title=title)
 
 
-def _seen(operation: Operation[Look | Exchange, Held]) -> Iterator[Scalar]:
-    if operation.output is not None:
-        yield operation.output.value
+def _without_unseen(history: History[Look | Exchange, Held]) -> History[Look | Exchange, Held]:
+    """The history without puts of unknown outcome whose value nobody saw: a third of some runs, and most of the search.
+
+    The answer is the same.  Whatever comes right after such a put, in any order, tells its value if it
+    tells anything; nobody did, so what comes after it is another put of unknown outcome, or
+    nothing, and either fits as well without it.
+    """
+    seen = {operation.output.value for operation in history.operations if operation.output is not None}
+
+    def is_unseen(operation: Operation[Look | Exchange, Held]) -> bool:
+        given = operation.input
+        return operation.is_unknown and isinstance(given, Exchange) and given.value not in seen
+
+    return History(tuple(operation for operation in history.operations if not is_unseen(operation)))

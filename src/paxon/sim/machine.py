@@ -8,6 +8,8 @@ import hashlib
 from random import Random
 from typing import Protocol
 
+from msgspec import Struct
+
 from paxon.errors import InvariantViolation
 from paxon.rsm.attempt import attempt, failure
 from paxon.rsm.machine import Context, StateMachine
@@ -25,8 +27,20 @@ KEYS = 5
 PADDING_BYTES_MAX = 3_000
 """The largest commands are about this long: enough to fill segments and to split batches."""
 
-Result = bytes | str
-"""What one command gave: the machine's bytes, or in words what it raised.  Both are decided."""
+
+class Raised(Struct, frozen=True, array_like=True):
+    """The machine raised, and this is what the one who asked is told."""
+
+    text: str
+
+    @classmethod
+    def of(cls, error: Exception) -> "Raised":
+        """In the words of the applier."""
+        return cls(str(failure(error)))
+
+
+Result = bytes | Raised
+"""What one command gave.  Both kinds are decided."""
 
 
 class ComparedMachine(StateMachine, Protocol):
@@ -43,8 +57,8 @@ class Orders(Protocol):
     def command(self, number: int) -> bytes:
         """The command of this number, unlike any other of the run."""
 
-    def question(self) -> bytes:
-        """Something to read."""
+    def question(self) -> bytes | None:
+        """Something to read; ``None`` if the clients only see how far a member has come."""
 
 
 def result_of(machine: StateMachine, command: bytes, context: Context) -> Result:
@@ -54,7 +68,7 @@ def result_of(machine: StateMachine, command: bytes, context: Context) -> Result
         Exception: see ``attempt``.
     """
     result = attempt(machine, command, context)
-    return result if isinstance(result, bytes) else str(result)
+    return result if isinstance(result, bytes) else Raised(str(result))
 
 
 def answer_of(machine: StateMachine, question: bytes) -> Result:
@@ -69,7 +83,7 @@ def answer_of(machine: StateMachine, question: bytes) -> Result:
     except (InvariantViolation, MemoryError):
         raise
     except Exception as error:
-        return str(failure(error))
+        return Raised.of(error)
 
 
 class Registers:

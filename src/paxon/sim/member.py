@@ -16,7 +16,6 @@ from paxon.net.peer_memory import PeerMemory
 from paxon.node.host import Host
 from paxon.node.settings import Limits
 from paxon.rsm.applier import Applier
-from paxon.rsm.attempt import failure
 from paxon.rsm.machine import Context, StateMachine
 from paxon.sim.agenda import Agenda, Life, Trace
 from paxon.sim.atlas import Damage
@@ -26,7 +25,7 @@ from paxon.sim.directory import SimDirectory
 from paxon.sim.disk import SimDisk
 from paxon.sim.fuse import Fuse
 from paxon.sim.greetings import Addresses, SimLinks, name_of
-from paxon.sim.machine import ComparedMachine
+from paxon.sim.machine import ComparedMachine, Raised
 from paxon.sim.network import Network
 from paxon.sim.oracle import CLUSTER, Oracle
 from paxon.sim.plan import Plan
@@ -85,7 +84,7 @@ class WatchedMachine:
         except (InvariantViolation, LedgerTooNew, MemoryError):
             raise
         except Exception as error:
-            self._oracle.applied(self._member, command, context, str(failure(error)), machine.digest)
+            self._oracle.applied(self._member, command, context, Raised.of(error), machine.digest)
             raise
         self._shortages.allocate("memory to apply")
         self._oracle.applied(self._member, command, context, result, machine.digest)

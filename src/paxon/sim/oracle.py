@@ -21,7 +21,7 @@ from paxon.net.handshake import LocalIdentity, Standing
 from paxon.node.letters import PeerMessage
 from paxon.rsm.machine import Context
 from paxon.sim.agenda import Life
-from paxon.sim.machine import ComparedMachine, Result, result_of
+from paxon.sim.machine import ComparedMachine, Raised, Result, result_of
 
 CLUSTER = "sim"
 """What the simulated cluster is called."""
@@ -54,6 +54,16 @@ class Expected(Struct):
     digest: bytes
 
 
+class Parting(Struct, frozen=True):
+    """Where a member's machine went another way than the one that shows what is expected."""
+
+    member: NodeId
+    number: int
+    """How many commands came before."""
+    result: Result
+    digest: bytes
+
+
 class Oracle:
     """Every method raises ``InvariantViolation`` when what it is told should not be."""
 
@@ -64,7 +74,10 @@ class Oracle:
         self._durable = {member: book.durable for member, book in self.books.items()}
         self._machine = machine
         self._now_ms = 0
-        self._sequence: list[Expected] = []
+        self.sequence: list[Expected] = []
+        """The one sequence of commands, as far as it passed."""
+        self.parting: Parting | None = None
+        """The first machine that went astray, if one did."""
         self._sequence_until: list[int] = [0]
         """How many commands are in the slots up to each, by slot."""
         self._submitted: dict[bytes, Slot] = {}
@@ -229,12 +242,13 @@ class Oracle:
     def applied(self, member: NodeId, command: bytes, context: Context, result: Result, digest: bytes) -> None:
         """A member applied the next command of the one sequence."""
         book = self.books[member]
-        if book.applied >= len(self._sequence):
+        if book.applied >= len(self.sequence):
             check(False, f"member {member} applies only what passed")
-        expected = self._sequence[book.applied]
+        expected = self.sequence[book.applied]
         if (command, context.slot, context.now_ms) != (expected.command, expected.slot, expected.now_ms):
             check(False, f"member {member} applies what passed in slot {expected.slot}, in order and once")
         if (result, digest) != (expected.result, expected.digest):
+            self.parting = self.parting or Parting(member, book.applied, result, digest)
             check(False, f"member {member} has the state that everybody has after slot {expected.slot}")
         book.applied += 1
 
@@ -257,8 +271,8 @@ class Oracle:
             for command in decree.commands:
                 self._passed(slot, command)
                 result = result_of(self._machine, command, context)
-                self._sequence.append(Expected(slot, command, self._now_ms, result, self._machine.digest))
-            self._sequence_until.append(len(self._sequence))
+                self.sequence.append(Expected(slot, command, self._now_ms, result, self._machine.digest))
+            self._sequence_until.append(len(self.sequence))
 
     def _passed(self, slot: Slot, command: bytes) -> None:
         where = f"(slot {slot}, {command[:40]!r})"
@@ -281,14 +295,14 @@ class Oracle:
         if command not in self.acknowledged:
             expected = next(
                 expected
-                for expected in self._sequence[self._sequence_until[slot - 1] : self._sequence_until[slot]]
+                for expected in self.sequence[self._sequence_until[slot - 1] : self._sequence_until[slot]]
                 if expected.command == command
             )
             check(expected.result == result, f"the result of {command[:40]!r} is the one in slot {slot}")
         self.acknowledged[command] = slot
         self._acknowledged_until = max(self._acknowledged_until, slot)
 
-    def failed(self, command: bytes, failure: str) -> None:
+    def failed(self, command: bytes, failure: Raised) -> None:
         """A client is told that the machine raised on its command, and what."""
         slot = self._slots.get(command)
         check(slot is not None, f"only a command that passed can fail in the machine ({command[:40]!r})")

@@ -33,6 +33,7 @@ FAULTS = {
     "P5": "a process without memory or open files to spare",
     "P6": "processes killed together, in turn or again and again, and a second one on the same directory",
     "P7": "a command on which the state machine raises",
+    "P8": "another clock, chance, environment or hash seed for a user's state machine",
     "D1": "a power cut: writes that were not synced lost, kept or torn",
     "D2": "a sync that fails once and then pretends success",
     "D3": "a disk or a quota without room",

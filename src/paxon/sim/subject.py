@@ -15,6 +15,7 @@ from paxon.sim.dice import Dice
 from paxon.sim.history import RegisterHistory, Witness
 from paxon.sim.machine import ComparedMachine, Orders, RegisterOrders, Registers
 from paxon.sim.oracle import Oracle
+from paxon.sim.plan import Plan
 from paxon.sim.strikes import Strikes
 
 
@@ -45,8 +46,8 @@ class Subject(Protocol):
     def running(self) -> AbstractContextManager[None]:
         """To be entered while any of its machines may be called."""
 
-    def explain(self, oracle: Oracle) -> str:
-        """What a broken rule has to do with the machine itself, in words; empty if nothing."""
+    def again(self, seed: int, plan: Plan) -> str:
+        """How to run a seed, which had this plan, once more."""
 
 
 class RegisterSubject:
@@ -72,9 +73,9 @@ class RegisterSubject:
         """See ``Subject``."""
         return nullcontext()
 
-    def explain(self, oracle: Oracle) -> str:
+    def again(self, seed: int, plan: Plan) -> str:
         """See ``Subject``."""
-        return ""
+        return f"python -m paxon.sim {seed}"
 
 
 REGISTERS = RegisterSubject()

@@ -9,7 +9,7 @@ from paxon.errors import ApplyFailed, OutcomeUnknown, RequestError, check
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
 from paxon.sim.dice import Dice
-from paxon.sim.machine import Result
+from paxon.sim.machine import Raised, Result
 from paxon.sim.subject import Onlookers, Subject
 
 ATTEMPTS_MAX = 12
@@ -40,14 +40,16 @@ class Request:
         member: NodeId,
         command: bytes | None,
         retry: Callable[[], None],
-        question: bytes = b"",
+        question: bytes | None = None,
     ) -> None:
         self._workload = workload
         self.member = member
         self.command = command
         """``None`` for a read."""
         self.question = question
-        """What is read."""
+        """What is read, if anything but how far the member has come."""
+        self.answer: Result | None = None
+        """What was answered to the question."""
         self.number = workload.witness.called(member, command, question)
         self.floor = workload.oracle.read_floor()
         self._retry = retry
@@ -170,8 +172,9 @@ class Workload:
             check(isinstance(result, int), f"a read ends in a slot, not in {result!r}")
             if isinstance(result, int):
                 self.oracle.read(request.member, request.floor, Slot(result))
-                answer = self._parliament.query(request.member, request.question)
-                self.witness.returned(request.number, answer, self.oracle.books[request.member].applied)
+                if request.question is not None:
+                    answer = request.answer = self._parliament.query(request.member, request.question)
+                    self.witness.returned(request.number, answer, self.oracle.books[request.member].applied)
             self.trace.counts["reads"] += 1
             self.served[request.member, "read"] += 1
         else:
@@ -187,8 +190,8 @@ class Workload:
         if isinstance(error, ApplyFailed) and request.command is not None:
             self.trace.counts["acknowledged"] += 1
             self.served[request.member, "write"] += 1
-            self.oracle.failed(request.command, str(error))
-            self.witness.returned(request.number, str(error), 0)
+            self.oracle.failed(request.command, Raised(str(error)))
+            self.witness.returned(request.number, Raised(str(error)), 0)
         elif isinstance(error, OutcomeUnknown) and request.command is not None:
             self.trace.counts["unknown"] += 1
         else:

@@ -161,20 +161,17 @@ class World:
         Raises:
             Violation: if anything is not as it should be.
         """
-        with _quiet(), self.subject.running():
-            try:
-                for number in self.plan.members:
-                    self.boot(number)
-                self.faults.start()
-                self.disk_faults.start()
-                self.workload.start(self.plan.request_every_ms, self.plan.reads)
-                self.agenda.after(self.plan.storm_ms, "calm", self._calm)
-                while self._is_storm:
-                    self.step(self.agenda.now_ms + STEP_MS)
-                owe_progress(self)
-                self.workload.witness.judge()
-            except Exception as error:
-                raise self._violation(error) from error
+        with self.watched():
+            for number in self.plan.members:
+                self.boot(number)
+            self.faults.start()
+            self.disk_faults.start()
+            self.workload.start(self.plan.request_every_ms, self.plan.reads)
+            self.agenda.after(self.plan.storm_ms, "calm", self._calm)
+            while self._is_storm:
+                self.step(self.agenda.now_ms + STEP_MS)
+            owe_progress(self)
+            self.workload.witness.judge()
         agenda, trace = self.agenda, self.trace
         return Report(
             self.seed,
@@ -186,6 +183,15 @@ class World:
             agenda.now_ms,
             agenda.now_ms - agenda.leapt_ms,
         )
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """To be entered while the world moves: whatever goes wrong inside is a ``Violation``."""
+        with _quiet(), self.subject.running():
+            try:
+                yield
+            except Exception as error:
+                raise self._violation(error) from error
 
     def step(self, until_ms: int) -> bool:
         """The next event, if there is one until then, and what the oracle thinks of it."""
@@ -431,8 +437,8 @@ class World:
     def _violation(self, error: Exception) -> Violation:
         members = "\n".join(str(member) for member in self.members.values())
         return Violation(
-            f"{self.subject.explain(self.oracle) or error}\n"
+            f"{self.workload.witness.explain() or error}\n"
             f"seed {self.seed} ({self.plan.name}, {self.plan.quorums}) at {self.agenda.now_ms} ms of virtual time\n"
-            f"again: python -m paxon.sim {self.seed}\n"
+            f"again: {self.subject.again(self.seed, self.plan)}\n"
             f"the last events:\n{self.trace.latest}\n{members}"
         )
