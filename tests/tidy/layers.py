@@ -26,6 +26,7 @@ LAYERS = {
     "server": 4,
     "dashboard": 4,
     "cli": 5,
+    "testing": 5,
 }
 
 # Modules below every layer: anything may import them, they import nothing of Paxon, and they are as pure as core.

@@ -55,7 +55,7 @@ class UserSubject:
         rehearsed = _made(make, self.name)
         self._workload = _workload_of(make, workload, self.name)
         _rehearse(rehearsed, self._workload)
-        self.modules = _own_modules(type(rehearsed))
+        self.modules = _own_modules(machine.module, type(rehearsed))
         self._replacements = Replacements(self.modules)
         try:
             self.reference()
@@ -314,9 +314,9 @@ def _without_end(draw: Draw, random: Random) -> Iterator[bytes]:
             raise ConfigurationError(f"{name} yields nothing")
 
 
-def _own_modules(kind: type) -> tuple[ModuleType, ...]:
-    """The modules of the machine's classes, and everything loaded of the packages that these are in."""
-    names = {base.__module__ for base in kind.__mro__ if base.__module__ not in sys.stdlib_module_names}
+def _own_modules(given: str, kind: type) -> tuple[ModuleType, ...]:
+    """The given module, those of the machine's classes, and everything loaded of the packages that these are in."""
+    names = {given, *(base.__module__ for base in kind.__mro__)} - sys.stdlib_module_names - {""}
     packages = {name.partition(".")[0] for name in names} - {"paxon"}
     return tuple(
         module for name, module in sorted(sys.modules.items()) if name in names or name.partition(".")[0] in packages

@@ -1,0 +1,41 @@
+"""For the tests of your own state machine: a simulated cluster under your control, and whole campaigns of seeds.
+
+``SimulatedCluster`` is one parliament on a virtual network, disk and clock, in which you cut links,
+crash members and turn clocks; ``simulate`` runs your machine through many seeds of bad luck and
+fails with the seed and the reason.  docs/testing-your-machine.md has examples.  With pytest, the
+fixture ``simulated_cluster`` and the options ``--paxon-seeds`` and ``--paxon-start`` are there as
+soon as Paxon is installed.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from paxon.rsm.machine import Context, StateMachine
+    from paxon.testing.cluster import ClusterFactory, SimulatedCluster
+    from paxon.testing.failure import SimulationFailed
+    from paxon.testing.requests import Pending
+    from paxon.testing.seeds import simulate
+
+__all__ = ["ClusterFactory", "Context", "Pending", "SimulatedCluster", "SimulationFailed", "StateMachine", "simulate"]
+
+_PLACES = {
+    "ClusterFactory": "paxon.testing.cluster",
+    "Context": "paxon.rsm.machine",
+    "Pending": "paxon.testing.requests",
+    "SimulatedCluster": "paxon.testing.cluster",
+    "SimulationFailed": "paxon.testing.failure",
+    "StateMachine": "paxon.rsm.machine",
+    "simulate": "paxon.testing.seeds",
+}
+"""Where each name is.  Looked up when it is first wanted: pytest loads this package in every run of every project
+that has Paxon installed, and most of those runs simulate nothing."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    found = getattr(importlib.import_module(_PLACES[name]), name)
+    globals()[name] = found
+    return found
