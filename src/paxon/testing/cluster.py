@@ -17,10 +17,10 @@ from paxon.core.roster import Majority
 from paxon.core.slip import Polling
 from paxon.errors import ConfigurationError, DeadlineExceeded, Unreachable
 from paxon.rsm.machine import StateMachine
-from paxon.sim.faults import both_ways
 from paxon.sim.guard.machine import GuardedMachine, enclosed
 from paxon.sim.guard.subject import UserSubject
 from paxon.sim.machine import answer_of
+from paxon.sim.partitions import both_ways
 from paxon.sim.plan import MEMBERS_MAX, Plan
 from paxon.sim.world import Violation, World
 from paxon.testing.failure import SimulationFailed
@@ -142,22 +142,22 @@ class SimulatedCluster(Generic[MachineT]):
 
     def pause(self, member: int, seconds: float) -> None:
         """Let a member notice nothing for ``seconds``, as if its process were stopped."""
-        self._world.pause(self._number(member), milliseconds(seconds))
+        self._world.fates.pause(self._number(member), milliseconds(seconds))
 
     def skew_clock(self, member: int, seconds: float) -> None:
         """Move a member's wall clock, backwards if ``seconds`` is negative."""
-        self._world.step_wall_clock(self._number(member), milliseconds(seconds))
+        self._world.fates.step_wall_clock(self._number(member), milliseconds(seconds))
 
     def fill_disk(self, member: int) -> None:
         """Leave a member no room for more writes, until ``free_disk``.
 
         Up to 32 KiB that its ledger file has already reserved are used up first.
         """
-        self._world.fill_disk(self._number(member), True)
+        self._world.fates.fill_disk(self._number(member), True)
 
     def free_disk(self, member: int) -> None:
         """Give a member's disk room again."""
-        self._world.fill_disk(self._number(member), False)
+        self._world.fates.fill_disk(self._number(member), False)
 
     def run(self, seconds: float) -> None:
         """Let virtual time pass."""
