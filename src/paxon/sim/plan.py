@@ -2,7 +2,7 @@
 
 from random import Random
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from paxon.core.decree import NodeId
 from paxon.core.roster import Flexible, Majority, QuorumSystem, Weighted
@@ -244,6 +244,13 @@ PROFILES = tuple(name for name, _, _ in FAULTS)
 CORE_ONLY = 0.4
 """How often not everybody heals."""
 
+LONG_FROM = 1_000_000
+"""Among seeds from here on, every other storm is a long one; campaigns of hours begin here."""
+
+LONG_STORMS_MS = (MINUTE_MS, 2 * MINUTE_MS, 4 * MINUTE_MS)
+LONG_REQUESTS_MS = (500, 1_000, 2_000)
+"""With few requests: a member that starts reads its whole ledger, so the cost of a busy storm grows with its square."""
+
 MEMBERS_MAX = 9
 """The largest parliament that a seed is asked for; runs grow with the square of it."""
 
@@ -260,7 +267,7 @@ def plan_of(seed: int, profile: str | None = None, members: int | None = None) -
     if members is not None:
         size = members
     storm_ms = LONG_STORMS.get(name, STORM_MS)
-    return Plan(
+    plan = Plan(
         name,
         quorums_of(random, size),
         network,
@@ -272,3 +279,13 @@ def plan_of(seed: int, profile: str | None = None, members: int | None = None) -
         decree_bytes_max=random.choice((600, 10_000, 1 << 20)),
         heals_core_only=size > 1 and random.random() < CORE_ONLY,
     )
+    return _longer(random, plan) if seed >= LONG_FROM else plan
+
+
+def _longer(random: Random, plan: Plan) -> Plan:
+    """The plan itself, or half of the time one with more of everything that takes long to come about."""
+    storm_ms, request_every_ms = random.choice(LONG_STORMS_MS), random.choice(LONG_REQUESTS_MS)
+    if random.getrandbits(1) or plan.name == "hasty":
+        # Haste makes ten seconds as eventful as minutes, and as dear.
+        return plan
+    return structs.replace(plan, storm_ms=max(storm_ms, plan.storm_ms), request_every_ms=request_every_ms)
