@@ -12,17 +12,18 @@ DIR ?= paxon-data
 BASE_PORT ?= 7400
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+HOURS ?= 24
 FUZZ_SECONDS ?= 60
 FUZZ_ARGS ?=
 SIMULATE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test mutants simulate fuzz lint bench bench-failover bench-catch-up bench-simulate bench-soak model tla constraints clean
+.PHONY: help run test mutants simulate fuzz lint bench bench-failover bench-catch-up bench-simulate bench-soak campaign model tla constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  run takes MEMBERS ($(MEMBERS)), DIR ($(DIR)) and BASE_PORT ($(BASE_PORT)); test takes PYTEST_ARGS; bench takes BENCH_ARGS; simulate takes SIMULATE_ARGS."
+	@echo "  run takes MEMBERS ($(MEMBERS)), DIR ($(DIR)) and BASE_PORT ($(BASE_PORT)); test takes PYTEST_ARGS; bench takes BENCH_ARGS; simulate takes SIMULATE_ARGS; campaign takes HOURS ($(HOURS))."
 
 run: $(STAMP) ## start a cluster on this machine, in the foreground; Ctrl-C stops it
 	@exec $(VENV)/bin/paxon up --members $(MEMBERS) --dir $(DIR) --base-port $(BASE_PORT)
@@ -49,6 +50,9 @@ bench-failover: $(STAMP) ## kill the leader 20 times under load: nothing lost, a
 
 bench-catch-up: $(STAMP) ## let a follower catch up on 100,000 commands: what live writes notice of it
 	@$(VENV)/bin/python benchmarks/catch_up.py $(BENCH_ARGS)
+
+campaign: $(STAMP) ## simulate HOURS of bad luck on all cores, kept in campaign.jsonl; the same command goes on after any end
+	@exec $(VENV)/bin/paxon simulate --hours $(HOURS) --state campaign.jsonl
 
 bench-simulate: $(STAMP) ## how many simulated seconds a second of processor time brings, and where it goes; prints JSON
 	@$(VENV)/bin/python benchmarks/simulate.py $(BENCH_ARGS)

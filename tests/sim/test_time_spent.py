@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import paxon
-from paxon.sim.campaign import Campaign, run_seed
+from paxon.sim.outcome import Campaign, run_seed
 from paxon.sim.time_spent import JUDGE, PARTS, _part_at, _part_of, in_words, sampled, shares
 from paxon.sim.world import World
 

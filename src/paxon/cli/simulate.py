@@ -2,28 +2,42 @@
 
 import json
 import os
+import signal
 import sys
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from types import FrameType
+from typing import Any, Self
 
 import click
 
-from paxon.cli.failures import DONE, REFUSED
+from paxon.cli.failures import DONE, INTERRUPTED, REFUSED
 from paxon.errors import ConfigurationError
-from paxon.sim.campaign import Campaign, Tally, run_campaign
+from paxon.sim.campaign import HOUR_S, Crew, Tally, run_campaign
+from paxon.sim.campaign_state import CampaignState
+from paxon.sim.crew import LocalCrew
+from paxon.sim.dask_crew import DaskCrew
 from paxon.sim.history import RegisterHistory
-from paxon.sim.plan import MEMBERS_MAX, PROFILES
+from paxon.sim.outcome import Campaign
+from paxon.sim.plan import LONG_FROM, MEMBERS_MAX, PROFILES
 from paxon.sim.strikes import FAULTS, PARTS
 from paxon.sim.time_spent import in_words, shares
 from paxon.sim.world import Violation
+
+SEEDS = 100
+"""How many are run if nothing else is asked for."""
 
 SHOWN_MAX = 5
 """Violations that are printed in full; the rest by their seeds."""
 
 
 @click.command()
-@click.option("--seeds", type=click.IntRange(min=1), default=100, show_default=True, help="How many seeds to run.")
-@click.option("--start", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
+@click.option("--seeds", type=click.IntRange(min=1), help=f"How many seeds to run.  [default: {SEEDS}]")
+@click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="Run seeds until so much is simulated.")
+@click.option(
+    "--start", type=click.IntRange(min=0), help=f"The first seed.  [default: 0; with --hours {LONG_FROM}, long storms]"
+)
 @click.option("--members", type=click.IntRange(1, MEMBERS_MAX), help="How many members.  [default: 1, 3 or 5 by seed]")
 @click.option("--profile", type=click.Choice(PROFILES), help="One mix of faults.  [default: all of them in turn]")
 @click.option(
@@ -31,18 +45,29 @@ SHOWN_MAX = 5
 )
 @click.option("--machine", metavar="MODULE:CLASS", help="Your own state machine.  [default: the simulator's]")
 @click.option("--workload", metavar="MODULE:NAME", help="What clients ask of it.  [default: what its class says]")
-@click.option("--history", type=click.Path(dir_okay=False, writable=True), help="Draw the first violation's history.")
+@click.option(
+    "--history",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Draw the first violation's history.",
+)
+@click.option(
+    "--state", type=click.Path(dir_okay=False, path_type=Path), help="Keep what was found here, and go on from there."
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Run on the workers of this Dask scheduler.")
 @click.option("--all-faults", is_flag=True, help="Fail if any fault, or any form of one, never struck.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def simulate(
-    seeds: int,
-    start: int,
+    seeds: int | None,
+    hours: float | None,
+    start: int | None,
     members: int | None,
     profile: str | None,
-    jobs: int | None,
+    jobs: int,
     machine: str | None,
     workload: str | None,
-    history: str | None,
+    history: Path | None,
+    state: Path | None,
+    scheduler: str | None,
     all_faults: bool,
     as_json: bool,
 ) -> None:
@@ -51,23 +76,91 @@ def simulate(
     The network, the disks and the clocks are simulated, everything else is this build: a seed
     gives the same run every time. Exit code 1 if any seed broke a rule; it can be seen again with
     python -m paxon.sim SEED, unless --members or --profile were given.
+
+    Ctrl-C ends in good order: the seeds under way are finished and what was found is printed. With
+    --state the same command then goes on, as it does after a crash.
     """
-    campaign = _campaign(Campaign(start, seeds, profile, members, machine, workload), history)
-    with click.progressbar(length=seeds, label="seeds", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        workers = min(jobs or os.cpu_count() or 1, seeds)
-        tally = run_campaign(campaign, workers, lambda _: bar.update(1))
+    if seeds is not None and hours is not None:
+        raise click.UsageError("--seeds and --hours are two ways to say how much: give one")
+    if seeds is None and hours is None:
+        seeds = SEEDS
+    first = start if start is not None else 0 if hours is None else LONG_FROM
+    campaign = _campaign(Campaign(first, seeds, hours, profile, members, machine, workload), history)
+    with (
+        CampaignState(state, campaign) if state is not None else nullcontext() as kept,
+        _halted_by_ctrl_c() as is_halted,
+        _Bar(campaign) as progress,
+    ):
+        crew: Crew = DaskCrew(scheduler) if scheduler is not None else LocalCrew(min(jobs, seeds or jobs))
+        tally = run_campaign(campaign, crew, progress, kept, is_halted)
     if history is not None and tally.violations:
         _draw_history(campaign, tally.violations[0].seed, history)
     if as_json:
-        click.echo(json.dumps(_as_json(tally)))
+        click.echo(json.dumps({**_as_json(tally), "interrupted": is_halted()}))
     else:
         _print(tally)
     if all_faults and tally.missed:
         click.echo(f"never struck: {', '.join(tally.missed)}", err=True)
-    sys.exit(REFUSED if tally.violations or (all_faults and tally.missed) else DONE)
+    if tally.violations or (all_faults and tally.missed):
+        sys.exit(REFUSED)
+    sys.exit(INTERRUPTED if is_halted() else DONE)
 
 
-def _campaign(campaign: Campaign, history: str | None) -> Campaign:
+@contextmanager
+def _halted_by_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed.  The second time it works as it always does."""
+    is_halted = False
+
+    def halt(_: int, __: FrameType | None) -> None:
+        nonlocal is_halted
+        is_halted = True
+        signal.signal(signal.SIGINT, before)
+        click.echo("\nfinishing the seeds under way; Ctrl-C again leaves them", err=True)
+
+    before = signal.signal(signal.SIGINT, halt)
+    try:
+        yield lambda: is_halted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Bar:
+    """A bar for people who watch: of what is left to do when it first hears, so that its guess of the end is right."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._wanted = campaign.seeds
+        self._wanted_s = round((campaign.hours or 0) * HOUR_S)
+        self._done = 0
+        self._bar: Any = None
+
+    def __call__(self, tally: Tally) -> None:
+        """Show how far the campaign has come."""
+        done = tally.seeds if self._wanted is not None else round(tally.simulated_s)
+        if self._bar is None:
+            length = max(0, (self._wanted if self._wanted is not None else self._wanted_s) - done)
+            self._bar = click.progressbar(
+                length=length,
+                label="seeds" if self._wanted is not None else "simulated seconds",
+                show_pos=True,
+                item_show_func=lambda text: text,
+                file=sys.stderr,
+                hidden=not sys.stderr.isatty(),
+            )
+            self._bar.__enter__()
+        else:
+            broken = f", {len(tally.violations)} broke a rule" if tally.violations else ""
+            self._bar.update(done - self._done, f"{tally.speed:,.0f} x{broken}")
+        self._done = done
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.render_finish()
+
+
+def _campaign(campaign: Campaign, history: Path | None) -> Campaign:
     """The campaign, if what it names is there: a wrong name is told before any process starts."""
     if campaign.machine is None and campaign.workload is not None:
         raise click.UsageError("--workload says what to ask of a --machine: give both")
@@ -80,14 +173,14 @@ def _campaign(campaign: Campaign, history: str | None) -> Campaign:
     return campaign
 
 
-def _draw_history(campaign: Campaign, seed: int, file: str) -> None:
+def _draw_history(campaign: Campaign, seed: int, file: Path) -> None:
     """Run a seed once more and draw what its clients saw, until it broke a rule."""
     world = campaign.world(seed)
     with suppress(Violation):
         world.run()
     witness = world.workload.witness
     if isinstance(witness, RegisterHistory):
-        Path(file).write_text(witness.page(f"seed {seed}"), encoding="utf-8")
+        file.write_text(witness.page(f"seed {seed}"), encoding="utf-8")
         click.echo(f"the history of seed {seed} is in {file}", err=True)
 
 
@@ -125,4 +218,4 @@ def _print(tally: Tally) -> None:
         f"{tally.simulated_s:,.0f} simulated seconds in {tally.wall_s:,.1f} "
         f"({tally.speed:,.0f} times as fast, {tally.speed_per_core:,.0f} on each core)"
     )
-    click.echo(f"where the time went: {in_words(tally.samples)}")
+    click.echo(f"where the time went: {in_words(tally.samples) or 'nobody could look'}")

@@ -1,64 +1,28 @@
-"""Many seeds, on all cores: what was injected, what was checked, and which seeds broke a rule.
+"""Many seeds: which are run, what was injected, what was checked, and which broke a rule.
 
-Knows: how to spread seeds over processes and add up what they report.  Does not know: what
-a rule is.  A seed's run depends on nothing but the seed and the choices of ``Campaign``.
+Knows: when a campaign has enough, and how to add up what its seeds report.  Does not know: what a
+rule is, or on which machine a seed runs (``crew`` and ``dask_crew`` do).  A seed's run depends on
+nothing but the seed and the choices of ``Campaign``, so any of them can be run again alone.
 """
 
-import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 
 from msgspec import Struct, field
 
-from paxon.sim.guard.subject import subject_named
-from paxon.sim.plan import plan_of
+from paxon.sim.campaign_state import CampaignState
+from paxon.sim.outcome import Campaign, Outcome
 from paxon.sim.strikes import FAULTS, PARTS
-from paxon.sim.subject import REGISTERS, Subject
-from paxon.sim.time_spent import sampled
-from paxon.sim.world import Violation, World
 
+HOUR_S = 3_600
 
-class Campaign(Struct, frozen=True):
-    """Which seeds to run, and how."""
+VIOLATIONS_MAX = 100
+"""A campaign ends when so many seeds broke a rule: more of them would say nothing new about such a build."""
 
-    start: int
-    seeds: int
-    profile: str | None = None
-    members: int | None = None
-    machine: str | None = None
-    """A user's state machine, as ``package.module:Class``."""
-    workload: str | None = None
-    """What is asked of it, as ``package.module:name``, unless its class knows."""
-
-    @property
-    def subject(self) -> Subject:
-        """What goes through the seeds.
-
-        Raises:
-            ConfigurationError: if there is no such state machine.
-        """
-        return REGISTERS if self.machine is None else subject_named(self.machine, self.workload)
-
-    def world(self, seed: int) -> World:
-        """The world of a seed, before anything has happened."""
-        return World(seed, plan_of(seed, self.profile, self.members), subject=self.subject)
-
-
-class Outcome(Struct, frozen=True):
-    """One seed's run.  ``violation`` has what is needed to see it again, and is empty if no rule broke."""
-
-    seed: int
-    lived_ms: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-    faults: dict[str, int] = field(default_factory=dict)
-    parts: dict[str, int] = field(default_factory=dict)
-    samples: dict[str, int] = field(default_factory=dict)
-    """Where the time went, by part (see ``time_spent``)."""
-    cpu_s: float = 0.0
-    """The processor time it took."""
-    violation: str = ""
+Crew = Callable[[Campaign, Iterator[int]], Iterator[Outcome]]
+"""Runs seeds, taking them as it has hands free, and yields what became of each in the order they end.  A seed whose
+process dies is run again."""
 
 
 class Tally(Struct):
@@ -68,9 +32,11 @@ class Tally(Struct):
     simulated_s: float = 0.0
     """Hours in which all members were down at once are not counted."""
     wall_s: float = 0.0
+    """Waited for it, in all sittings together."""
     cpu_s: float = 0.0
     """Of all processes together."""
     samples: Counter[str] = field(default_factory=Counter)
+    """Where the time went, by part (see ``time_spent``)."""
     counts: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     """How often each fault struck, by its id."""
@@ -95,46 +61,62 @@ class Tally(Struct):
         """Simulated seconds per second of processor time."""
         return self.simulated_s / self.cpu_s if self.cpu_s else 0.0
 
-
-def run_seed(campaign: Campaign, seed: int) -> Outcome:
-    """Run one seed in this process."""
-    samples: Counter[str] = Counter()
-    began = time.process_time()
-    try:
-        with sampled(samples):
-            report = campaign.world(seed).run()
-    except Violation as violation:
-        return Outcome(seed, samples=dict(samples), cpu_s=time.process_time() - began, violation=str(violation))
-    cpu_s = time.process_time() - began
-    return Outcome(seed, report.lived_ms, report.counts, report.faults, report.parts, dict(samples), cpu_s)
-
-
-def run_campaign(campaign: Campaign, jobs: int, progress: Callable[[Tally], None]) -> Tally:
-    """Run every seed, ``jobs`` at a time; ``progress`` hears after each."""
-    tally = Tally()
-    began = time.perf_counter()
-    for outcome in _outcomes(campaign, jobs):
-        tally.seeds += 1
-        tally.simulated_s += outcome.lived_ms / 1000
-        tally.wall_s = time.perf_counter() - began
-        tally.cpu_s += outcome.cpu_s
-        tally.samples.update(outcome.samples)
-        tally.counts.update(outcome.counts)
-        tally.faults.update(outcome.faults)
-        tally.parts.update(outcome.parts)
+    def take(self, outcome: Outcome, waited_s: float) -> None:
+        """Add one seed."""
+        self.seeds += 1
+        self.simulated_s += outcome.lived_ms / 1000
+        self.wall_s += waited_s
+        self.cpu_s += outcome.cpu_s
+        self.samples.update(outcome.samples)
+        self.counts.update(outcome.counts)
+        self.faults.update(outcome.faults)
+        self.parts.update(outcome.parts)
         if outcome.violation:
-            tally.violations.append(outcome)
+            self.violations.append(outcome)
+            self.violations.sort(key=lambda outcome: outcome.seed)
+
+
+def run_campaign(
+    campaign: Campaign,
+    crew: Crew,
+    progress: Callable[[Tally], None],
+    state: CampaignState | None = None,
+    is_halted: Callable[[], bool] = lambda: False,
+) -> Tally:
+    """Run every seed that ``state`` does not have yet; ``progress`` hears first of those it has, then after each.
+
+    Once ``is_halted``, no seed is begun any more and those under way are still taken in.
+    """
+    tally = Tally()
+    done: set[int] = set()
+    for entry in state.entries if state is not None else ():
+        if entry.outcome.seed not in done:
+            tally.take(entry.outcome, entry.waited_s)
+            done.add(entry.outcome.seed)
+    progress(tally)
+
+    def seeds() -> Iterator[int]:
+        seed = campaign.start
+        while not is_halted() and not _has_enough(campaign, tally, seed):
+            if seed not in done:
+                yield seed
+            seed += 1
+
+    before = time.perf_counter()
+    for outcome in crew(campaign, seeds()):
+        now = time.perf_counter()
+        if state is not None:
+            state.append(outcome, now - before)
+        tally.take(outcome, now - before)
+        before = now
         progress(tally)
-    tally.violations.sort(key=lambda outcome: outcome.seed)
     return tally
 
 
-def _outcomes(campaign: Campaign, jobs: int) -> Iterator[Outcome]:
-    seeds = range(campaign.start, campaign.start + campaign.seeds)
-    if jobs == 1:
-        yield from (run_seed(campaign, seed) for seed in seeds)
-        return
-    # Fresh interpreters: a forked one would share what this one has imported and opened.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        yield from pool.map(run_seed, [campaign] * len(seeds), seeds, chunksize=4)
+def _has_enough(campaign: Campaign, tally: Tally, seed: int) -> bool:
+    """Whether ``seed`` need not be run."""
+    if len(tally.violations) >= VIOLATIONS_MAX:
+        return True
+    if campaign.seeds is not None:
+        return seed >= campaign.start + campaign.seeds
+    return campaign.hours is not None and tally.simulated_s >= campaign.hours * HOUR_S
