@@ -1,6 +1,7 @@
 """``paxon simulate``: same seeds, same counts; a broken rule ends in exit code 1 and the seed."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -43,13 +44,65 @@ def test_every_profile_runs_with_a_given_number_of_members(profile: str) -> None
     assert "1 seeds, 0 broke a rule" in out
 
 
-def test_a_broken_rule_is_told_with_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    core.late_outcomes_not_reported.apply(monkeypatch)
-    code, out = simulate("--seeds", "120", "--profile", "hasty", "--json")
+def test_a_broken_rule_is_told_with_its_seed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    core.promise_forgotten.apply(monkeypatch)
+    code, out = simulate("--seeds", "2", "--json", "--no-shrink", "--output", str(tmp_path))
     violations = json.loads(out)["violations"]
     assert code == 1
-    assert violations
-    assert str(violations[0]["seed"]) in violations[0]["story"]
+    assert [violation["seed"] for violation in violations] == [0, 1]
+    assert all(str(violation["seed"]) in violation["story"] for violation in violations)
+    assert [violation.get("scenario") for violation in violations] == [str(tmp_path / "paxon-seed-0.json"), None]
+
+
+def test_a_broken_rule_is_shrunk_saved_drawn_and_played_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    core.promise_forgotten.apply(monkeypatch)
+    code, out = simulate("--start", "1", "--seeds", "1", "--output", str(tmp_path))
+    assert code == 1
+    scenario, picture = tmp_path / "paxon-seed-1.json", tmp_path / "paxon-seed-1.html"
+    assert f"again:   paxon simulate --replay {scenario}\npicture: {picture}\n" in out
+    assert re.search(r"shrunk from [\d,]+ strikes to \d+ in \d+ runs", out)
+    claim = json.loads(scenario.read_bytes())["claim"]
+    assert out.startswith(f"seed 1 broke a rule: {claim}\n")
+    assert f'<p class="claim">{claim}</p>' in picture.read_text(encoding="utf-8")
+    code, again = simulate("--replay", str(scenario))
+    assert code == 1
+    assert again.endswith(f"broken: {claim}\n")
+    assert again.rstrip() in out
+
+
+def test_a_scenario_that_no_longer_breaks_a_rule_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with monkeypatch.context() as patch:
+        core.promise_forgotten.apply(patch)
+        simulate("--start", "1", "--seeds", "1", "--no-shrink", "--output", str(tmp_path))
+    code, out = simulate("--replay", str(tmp_path / "paxon-seed-1.json"))
+    assert code == 0
+    assert "no rule broke" in out
+    code, out = simulate("--replay", str(tmp_path / "paxon-seed-1.json"), "--json")
+    assert json.loads(out)["claim"] == ""
+
+
+def test_a_run_without_a_broken_rule_is_drawn_on_demand(tmp_path: Path) -> None:
+    picture = tmp_path / "run.html"
+    code, _ = simulate("--start", "7", "--seeds", "1", "--picture", str(picture))
+    assert code == 0
+    assert "Paxon, seed 7" in picture.read_text(encoding="utf-8")
+    assert list(tmp_path.iterdir()) == [picture]
+
+
+def test_a_window_of_a_run_is_drawn_for_documents(tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole.svg", tmp_path / "part.svg"
+    assert simulate("--start", "7", "--seeds", "1", "--svg", str(whole))[0] == 0
+    assert simulate("--start", "7", "--seeds", "1", "--svg", str(part), "--window", "600", "700")[0] == 0
+    assert part.read_text(encoding="utf-8").startswith("<svg ")
+    assert part.stat().st_size < whole.stat().st_size
+
+
+@pytest.mark.parametrize("content", ["no json", "{}", '{"seed": "one"}', '{"seed": 1, "profile": "sunny"}', "\xff"])
+def test_what_is_no_scenario_is_refused(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "scenario.json"
+    file.write_text(content, encoding="latin-1")
+    code, out = simulate("--replay", str(file))
+    assert (code, out) == (2, "")
 
 
 def test_a_fault_that_never_struck_is_a_failure_if_all_are_asked_for() -> None:
@@ -134,6 +187,20 @@ def test_options_that_do_not_go_together_are_refused(wrong: list[str]) -> None:
     assert simulate("--seeds", "1", *wrong)[0] == 2
 
 
-@pytest.mark.parametrize("wrong", [["--seeds", "0"], ["--members", "10"], ["--profile", "sunny"], ["--start", "-1"]])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--seeds", "0"],
+        ["--members", "10"],
+        ["--profile", "sunny"],
+        ["--start", "-1"],
+        ["--shrink-runs", "0"],
+        ["--output", "no/such/folder"],
+        ["--replay", "no-such-file.json"],
+        ["--seeds", "2", "--picture", "run.html"],
+        ["--seeds", "1", "--picture", "no/such/folder/run.html"],
+        ["--seeds", "1", "--picture", "."],
+    ],
+)
 def test_wrong_usage_is_refused(wrong: list[str]) -> None:
     assert simulate(*wrong)[0] == 2

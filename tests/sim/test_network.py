@@ -52,7 +52,7 @@ class Post:
         self.strikes = Strikes(self.agenda)
         self.seen = Seen(self.agenda)
         still = NetworkFaults(delay_ms=(1, 1)) if faults is None else faults
-        self.network = Network(self.agenda, Trace(), self.strikes, Random(seed), still, self.seen, encode=True)
+        self.network = Network(self.agenda, Trace(), self.strikes, Random(seed), None, still, self.seen, encode=True)
         self._sent = 0
 
     def send(self, letters: int = 1, *, urgent: bool = False) -> None:

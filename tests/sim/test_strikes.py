@@ -13,7 +13,6 @@ STORMY_SEED = 4
 
 def test_a_strike_is_numbered_counted_and_written_down() -> None:
     strikes = Strikes(Agenda())
-    strikes.diary = []
     assert strikes.strike("N3", "lose one")
     assert strikes.strike("P1", "kill 2")
     assert strikes.counts == {"N3": 1, "P1": 1}
@@ -31,7 +30,6 @@ def test_a_form_of_a_fault_is_counted_by_itself() -> None:
 
 def test_a_spared_strike_keeps_its_number_and_is_not_counted() -> None:
     strikes = Strikes(Agenda(), {1, "N4"})
-    strikes.diary = []
     assert [strikes.strike(fault, "") for fault in ("N3", "N3", "N4", "N3")] == [True, False, False, True]
     assert [strike.number for strike in strikes.diary] == [0, 3]
     assert strikes.counts == {"N3": 2}
@@ -44,17 +42,13 @@ def test_a_run_without_any_fault_has_none() -> None:
 
 def test_a_run_is_the_same_up_to_the_first_strike_that_is_spared() -> None:
     whole = World(STORMY_SEED)
-    whole_diary: list[Strike] = []
-    whole.strikes.diary = whole_diary
     whole.run()
-    middle = whole_diary[len(whole_diary) // 2]
+    middle = whole.strikes.diary[len(whole.strikes.diary) // 2]
     spared = World(STORMY_SEED, spared={middle.number})
-    spared_diary: list[Strike] = []
-    spared.strikes.diary = spared_diary
     spared.run()
-    before = [strike for strike in whole_diary if strike.number < middle.number]
-    assert spared_diary[: len(before)] == before
-    assert middle not in spared_diary
+    before = [strike for strike in whole.strikes.diary if strike.number < middle.number]
+    assert spared.strikes.diary[: len(before)] == before
+    assert middle not in spared.strikes.diary
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -10,6 +10,7 @@ from typing import Final
 from paxon.checker.check import verdict
 from paxon.checker.history import InputT, OutputT
 from paxon.checker.model import Model, StateT
+from paxon.checker.palette import PALETTE
 from paxon.checker.picture import LEGEND, STYLE, draw
 from paxon.checker.result import Linearizable, NotLinearizable, Part
 from paxon.checker.words import explain, part_text
@@ -18,10 +19,6 @@ DRAWN_MAX: Final = 300
 """How many operations of one part are drawn unless the caller says otherwise: about ten screens side by side."""
 
 _PAGE_STYLE: Final = """
-:root { color-scheme: light dark; --paper: #fff; --ink: #1b1f24; --dim: #59636e; --line: #d5dae0; --soft: #f3f5f7;
-  --good: #1a7f37; --bad: #c4212b; --doubt: #9a6700; }
-@media (prefers-color-scheme: dark) { :root { --paper: #14181d; --ink: #e6e9ec; --dim: #9aa4ae; --line: #39424c;
-  --soft: #1d232a; --good: #57c26f; --bad: #ff6b70; --doubt: #e0b341; } }
 body { margin: 0; padding: 24px 28px; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 21px; margin: 0 0 4px; } h1.good { color: var(--good); } h1.bad { color: var(--bad); }
@@ -60,7 +57,7 @@ def render(
     )
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{escape(title)}: {_HEADING[kind]}</title><style>{_PAGE_STYLE}{STYLE}</style></head><body>
+<title>{escape(title)}: {_HEADING[kind]}</title><style>{PALETTE}{_PAGE_STYLE}{STYLE}</style></head><body>
 <h1 class="{kind}">{escape(title)}: {_HEADING[kind]}</h1>
 <div class="words">{words}</div>
 {LEGEND}

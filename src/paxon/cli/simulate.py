@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import click
 
+from paxon.cli.autopsy import Autopsy, Pictures, draw, perform
 from paxon.cli.failures import DONE, INTERRUPTED, REFUSED
 from paxon.errors import ConfigurationError
 from paxon.sim.campaign import HOUR_S, Crew, Tally, run_campaign
@@ -21,6 +22,8 @@ from paxon.sim.dask_crew import DaskCrew
 from paxon.sim.history import RegisterHistory
 from paxon.sim.outcome import Campaign
 from paxon.sim.plan import LONG_FROM, MEMBERS_MAX, PROFILES
+from paxon.sim.scenario import Scenario, is_same_claim, play
+from paxon.sim.shrink import RUNS_MAX
 from paxon.sim.strikes import FAULTS, PARTS
 from paxon.sim.time_spent import in_words, shares
 from paxon.sim.world import Violation
@@ -29,7 +32,14 @@ SEEDS = 100
 """How many are run if nothing else is asked for."""
 
 SHOWN_MAX = 5
-"""Violations that are printed in full; the rest by their seeds."""
+"""Violations that are shrunk and printed in full, the first of each rule; the rest by their seeds."""
+
+
+def _in_a_folder(context: click.Context, parameter: click.Parameter, file: Path | None) -> Path | None:
+    """A file that can be written, as far as one can know before the work is done."""
+    if file is not None and not (file.parent.is_dir() and os.access(file.parent, os.W_OK)):
+        raise click.BadParameter(f"'{file}' cannot be written: no folder '{file.parent}' that one may write in.")
+    return file
 
 
 @click.command()
@@ -54,6 +64,46 @@ SHOWN_MAX = 5
     "--state", type=click.Path(dir_okay=False, path_type=Path), help="Keep what was found here, and go on from there."
 )
 @click.option("--scheduler", metavar="ADDRESS", help="Run on the workers of this Dask scheduler.")
+@click.option(
+    "--shrink/--no-shrink", "shrinks", default=True, show_default=True, help="Make what broke a rule smaller."
+)
+@click.option(
+    "--shrink-runs",
+    type=click.IntRange(min=1),
+    default=RUNS_MAX,
+    show_default=True,
+    help="How many runs that may cost, for each rule that broke.",
+)
+@click.option(
+    "--output",
+    type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
+    default=Path(),
+    help="Where scenarios and pictures of broken rules go.  [default: the current directory]",
+)
+@click.option(
+    "--picture",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    callback=_in_a_folder,
+    help="Draw the run of the one seed, or of the scenario, into this HTML file.",
+)
+@click.option(
+    "--svg",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    callback=_in_a_folder,
+    help="Draw it into this SVG file, for documents.",
+)
+@click.option(
+    "--window",
+    type=click.IntRange(min=0),
+    nargs=2,
+    metavar="FROM UNTIL",
+    help="Which milliseconds of virtual time --svg draws.  [default: all]",
+)
+@click.option(
+    "--replay",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Run this scenario, as it was saved when a rule broke, and nothing else.",
+)
 @click.option("--all-faults", is_flag=True, help="Fail if any fault, or any form of one, never struck.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def simulate(
@@ -68,18 +118,30 @@ def simulate(
     history: Path | None,
     state: Path | None,
     scheduler: str | None,
+    shrinks: bool,
+    shrink_runs: int,
+    output: Path,
+    picture: Path | None,
+    svg: Path | None,
+    window: tuple[int, int] | None,
+    replay: Path | None,
     all_faults: bool,
     as_json: bool,
 ) -> None:
     """Run the member that ships through simulated faults, and check every rule after every step.
 
     The network, the disks and the clocks are simulated, everything else is this build: a seed
-    gives the same run every time. Exit code 1 if any seed broke a rule; it can be seen again with
-    python -m paxon.sim SEED, unless --members or --profile were given.
+    gives the same run every time. Exit code 1 if any seed broke a rule: then the least bad luck
+    that breaks it is looked for, and saved as a scenario for --replay and as a picture.
 
     Ctrl-C ends in good order: the seeds under way are finished and what was found is printed. With
     --state the same command then goes on, as it does after a crash.
     """
+    pictures = Pictures(picture, svg, window)
+    if replay is not None:
+        sys.exit(_replay(replay, pictures, as_json))
+    if (picture or svg) and seeds != 1:
+        raise click.UsageError("--picture and --svg draw one run: give --seeds 1 and its --start.")
     if seeds is not None and hours is not None:
         raise click.UsageError("--seeds and --hours are two ways to say how much: give one")
     if seeds is None and hours is None:
@@ -95,10 +157,14 @@ def simulate(
         tally = run_campaign(campaign, crew, progress, kept, is_halted)
     if history is not None and tally.violations:
         _draw_history(campaign, tally.violations[0].seed, history)
+    chosen = _first_of_each_rule(tally, campaign)
+    autopsies = [perform(scenario, output, pictures, shrink_runs if shrinks else 1) for scenario in chosen]
+    if (picture or svg) and not chosen:
+        draw(_scenario(campaign, first), pictures)
     if as_json:
-        click.echo(json.dumps({**_as_json(tally), "interrupted": is_halted()}))
+        click.echo(json.dumps({**_as_json(tally, autopsies), "interrupted": is_halted()}))
     else:
-        _print(tally)
+        _print(tally, autopsies)
     if all_faults and tally.missed:
         click.echo(f"never struck: {', '.join(tally.missed)}", err=True)
     if tally.violations or (all_faults and tally.missed):
@@ -184,10 +250,52 @@ def _draw_history(campaign: Campaign, seed: int, file: Path) -> None:
         click.echo(f"the history of seed {seed} is in {file}", err=True)
 
 
-def _as_json(tally: Tally) -> dict[str, object]:
+def _replay(file: Path, pictures: Pictures, as_json: bool) -> int:
+    try:
+        scenario = Scenario.load(file.read_bytes())
+    except ConfigurationError as error:
+        raise click.BadParameter(f"'{file}': {error}", param_hint="'--replay'") from error
+    run = play(scenario)
+    if pictures.page or pictures.svg:
+        draw(scenario, pictures)
+    if as_json:
+        click.echo(json.dumps({"claim": run.claim, "story": run.story, "expected": scenario.claim}))
+        return REFUSED if run.claim else DONE
+    for line in scenario.words:
+        click.echo(line)
+    if run.claim:
+        click.echo(f"the last events:\n{run.latest}\nbroken: {run.claim}")
+    if run.claim and not is_same_claim(run.claim, scenario.claim):
+        click.echo(f"which is not what broke when it was saved: {scenario.claim or 'nothing'}")
+    if not run.claim:
+        click.echo(f"no rule broke; when release {scenario.version} saved it, this did: {scenario.claim or 'nothing'}")
+    return REFUSED if run.claim else DONE
+
+
+def _scenario(campaign: Campaign, seed: int, claim: str = "") -> Scenario:
+    """One seed of a campaign."""
+    machine, workload = campaign.machine, campaign.workload
+    return Scenario(seed, campaign.profile, campaign.members, claim=claim, machine=machine, workload=workload)
+
+
+def _first_of_each_rule(tally: Tally, campaign: Campaign) -> list[Scenario]:
+    chosen: list[Scenario] = []
+    for outcome in tally.violations:
+        claim = outcome.violation.partition("\n")[0]
+        if len(chosen) < SHOWN_MAX and not any(is_same_claim(claim, one.claim) for one in chosen):
+            chosen.append(_scenario(campaign, outcome.seed, claim))
+    return chosen
+
+
+def _as_json(tally: Tally, autopsies: list[Autopsy]) -> dict[str, object]:
+    found = {autopsy.shrunk.scenario.seed: autopsy for autopsy in autopsies}
     return {
         "seeds": tally.seeds,
-        "violations": [{"seed": outcome.seed, "story": outcome.violation} for outcome in tally.violations],
+        "violations": [
+            {"seed": outcome.seed, "story": outcome.violation}
+            | (found[outcome.seed].as_json if outcome.seed in found else {})
+            for outcome in tally.violations
+        ],
         "simulated_s": round(tally.simulated_s, 1),
         "wall_s": round(tally.wall_s, 1),
         "cpu_s": round(tally.cpu_s, 1),
@@ -200,10 +308,11 @@ def _as_json(tally: Tally) -> dict[str, object]:
     }
 
 
-def _print(tally: Tally) -> None:
-    for outcome in tally.violations[:SHOWN_MAX]:
-        click.echo(f"seed {outcome.seed} broke a rule: {outcome.violation}\n")
-    if rest := [str(outcome.seed) for outcome in tally.violations[SHOWN_MAX:]]:
+def _print(tally: Tally, autopsies: list[Autopsy]) -> None:
+    shown = {autopsy.shrunk.scenario.seed for autopsy in autopsies}
+    for autopsy in autopsies:
+        click.echo("\n".join(autopsy.words) + "\n")
+    if rest := [str(outcome.seed) for outcome in tally.violations if outcome.seed not in shown]:
         click.echo(f"and so did seeds {', '.join(rest)}")
     click.echo("faults:")
     for fault, what in FAULTS.items():

@@ -8,15 +8,18 @@ from collections import Counter, deque
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
-from msgspec import Struct, msgpack
+from msgspec import Struct, json
 
 from paxon.core.decree import NodeId
+from paxon.sim.watcher import Watcher
 
 REMEMBERED_EVENTS = 40
 """How many of the latest events a violation prints: enough to see the last exchange of five members."""
 
 NOTED_MAX = 4_096
 """How many events are noted before the digest takes them all at once: one at a time costs several times as much."""
+
+_encode_lines = json.Encoder().encode_lines
 
 
 class Life:
@@ -163,9 +166,10 @@ class Agenda:
 
 
 class Trace:
-    """A digest of everything that happened, the last of it in words, and counts by kind."""
+    """A digest of everything that happened, the last of it in words, counts by kind, and whoever watches."""
 
-    def __init__(self) -> None:
+    def __init__(self, watcher: Watcher | None = None) -> None:
+        self.watcher = watcher or Watcher()
         self._digest = hashlib.blake2b(digest_size=16)
         self._latest: deque[tuple[int, str]] = deque(maxlen=REMEMBERED_EVENTS)
         self._noted: list[tuple[int, str]] = []
@@ -192,6 +196,7 @@ class Trace:
         return "\n".join(f"{now_ms:>8} {what}" for now_ms, what in latest)
 
     def _take(self) -> None:
-        self._digest.update(msgpack.encode(self._noted))
+        # A line for each, so that it makes no difference how many are taken at once.
+        self._digest.update(_encode_lines(self._noted))
         self._latest.extend(self._noted[-REMEMBERED_EVENTS:])
         self._noted.clear()

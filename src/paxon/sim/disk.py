@@ -70,6 +70,7 @@ class SimDisk:
         """See ``Disk``."""
         self._shortages.allocate("memory to append")
         self._queued.extend(records)
+        self._trace.watcher.wrote(self._life.member, records)
         self._oracle.wrote(self._life.member, records)
 
     def sync(self, synced: Callable[[int], None], failed: Callable[[OSError], None]) -> None:
@@ -77,6 +78,7 @@ class SimDisk:
         self._synced, self._failed = synced, failed
         self._file.append(self._queued)
         self._queued = []
+        self._trace.watcher.sync_began(self._life.member)
         if not self.waits_for_hand:
             delay_ms = self._delay()
             self._under_way = self._agenda.after(delay_ms, self._label, self.complete, self._life)
@@ -93,8 +95,10 @@ class SimDisk:
         except (OSError, LedgerSyncFailed) as error:
             reason = error if isinstance(error, OSError) else OSError(errno.EIO, str(error))
             self._trace.counts["failed syncs"] += 1
+            self._trace.watcher.sync_ended(self._life.member, f"failed: {error}")
             self._agenda.after(0, f"sync of {self._life.member} failed", lambda: failed(reason), self._life)
             return
+        self._trace.watcher.sync_ended(self._life.member, f"durable through line {line}")
         self._oracle.synced(self._life.member, line)
         self._agenda.after(0, f"synced {self._life.member} {line}", lambda: synced(line), self._life)
 

@@ -118,6 +118,7 @@ class Fates:
         life = self._members[member].life
         if life is not None and not life.is_paused:
             life.is_paused = True
+            self._trace.watcher.paused(member, pause_ms)
             self._agenda.after(pause_ms, f"resume {member}", lambda: self._resume(life))
 
     def _resume(self, life: Life) -> None:

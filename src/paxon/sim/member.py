@@ -186,6 +186,7 @@ class Member:
         self.host = self._host(life, ledger, applier, clock, disk, links, fatal)
         self.takes_part = False
         self._setting.network.reconnect(self.number)
+        self._setting.trace.watcher.booted(self.number, life.number)
         self._remember_later(life)
 
     def _host(
@@ -251,6 +252,8 @@ class Member:
 
     def crash(self, power_cut: bool) -> None:
         """End the process; with a power cut, the disk forgets what was not synced."""
+        if self.is_alive:
+            self._setting.trace.watcher.crashed(self.number, power_cut)
         if self.life is not None:
             self.life.alive = False
         if self.links is not None:

@@ -6,6 +6,7 @@ The order of letters is anybody's, also within a connection, so that more orders
 matters all the same: when it breaks, what it carries is lost, and one side or both are told.
 """
 
+import re
 from collections import deque
 from collections.abc import Sequence
 from random import Random
@@ -22,12 +23,16 @@ from paxon.errors import ProtocolError
 from paxon.node.letters import HostMessage, PeerMessage
 from paxon.sim.agenda import Agenda, Trace
 from paxon.sim.damage import DAMAGES, damage
+from paxon.sim.deal import Deal
 from paxon.sim.links import Hearing, Link, Way
 from paxon.sim.plan import HOUR_MS, MINUTE_MS, NetworkFaults
 from paxon.sim.strikes import Strikes
+from paxon.sim.words import letter_words
 
 POOL_LETTERS = 2_000
 """How many letters are remembered for later replay, across crashes and restarts of either side."""
+
+GIST_END = re.compile(r"[,:;]")
 
 VOCABULARY = Vocabulary(
     {**MESSAGE_KINDS, **{HOST_KINDS_FROM + number: kind for number, kind in enumerate(get_args(HostMessage))}}
@@ -63,6 +68,8 @@ class Parcel(Struct, eq=False):
     sender: NodeId
     to: NodeId
     envelope: Envelope
+    number: int = 0
+    """Which letter of the run it is, the same for all its copies; 0 for one that a script made up."""
     urgent: bool = False
     """Whether it goes by the urgent lane."""
     connection: int | None = None
@@ -90,6 +97,11 @@ class Parcel(Struct, eq=False):
         """The letter for people, and for the trace."""
         return f"{self.sender}>{self.to} {self.envelope.title}"
 
+    @property
+    def gist(self) -> str:
+        """Its way, its kind, and which ballot and slot it is about: the same in runs that differ in what is decreed."""
+        return f"{self.sender}>{self.to} {GIST_END.split(letter_words(self.message), 1)[0]}"
+
 
 class Ends(Protocol):
     """Those at the ends of the links."""
@@ -113,6 +125,7 @@ class Network:
         trace: Trace,
         strikes: Strikes,
         random: Random,
+        deal: Deal | None,
         faults: NetworkFaults,
         ends: Ends,
         encode: bool,
@@ -121,6 +134,8 @@ class Network:
         self._trace = trace
         self._strikes = strikes
         self._random = random
+        self._deal = deal
+        """How each letter is dealt its fate by itself; ``None`` if all are, one after the other."""
         self.faults = faults
         self._ends = ends
         self._encode = encode
@@ -148,33 +163,35 @@ class Network:
         if envelope is None or message is not self._sent:
             envelope = self._envelope = Envelope(message, self._encode)
             self._sent = message
-        parcel = Parcel(sender, to, envelope, urgent)
         counts = self._trace.counts
         counts["letters"] += 1
+        parcel = Parcel(sender, to, envelope, counts["letters"], urgent)
+        self._trace.watcher.sent(parcel)
         if self.mailbox is not None:
             self.mailbox.append(parcel)
             return
-        random, faults, strike = self._random, self.faults, self._strikes.strike
+        random = self._deal.of(parcel.gist) if self._deal else self._random
+        faults, strike = self.faults, self._strikes.strike
         if faults.replay_every_ms or faults.detained:
             self._pool.append(parcel)
         link = self._links.get((sender, to))
         if (sender, to) in self.cut or (link is not None and not self._takes(link, parcel)):
-            counts["lost"] += 1
+            self.lose(parcel, "cut off")
             return
-        if faults.loss and random.random() < faults.loss and strike("N3", f"lose {parcel.label}"):
-            counts["lost"] += 1
+        if faults.loss and random.random() < faults.loss and strike("N3", f"lose {parcel.gist}"):
+            self.lose(parcel, "lost")
             return
         if faults.detained and random.random() < faults.detained:
             delay_ms = random.randint(MINUTE_MS, 2 * HOUR_MS)
-            if strike("N5", f"hold {parcel.label} back for {delay_ms} ms", "held back"):
+            if strike("N5", f"hold {parcel.gist} back for {delay_ms} ms", "held back"):
                 counts["detained"] += 1
                 self._detained.append(parcel)
                 self._post(parcel, delay_ms)
                 return
-        self._carry(self._maybe_damaged(parcel))
+        self._carry(self._maybe_damaged(parcel, random), random)
         if faults.duplicates and random.random() < faults.duplicates:
-            delay_ms = self._delay(parcel)
-            if strike("N4", f"double {parcel.label}", "doubled"):
+            delay_ms = self._delay(parcel, random)
+            if strike("N4", f"double {parcel.gist}", "doubled"):
                 counts["doubled"] += 1
                 self._post(parcel, delay_ms)
 
@@ -188,8 +205,8 @@ class Network:
         if not self._pool:
             return
         parcel = self._pool[self._random.randrange(len(self._pool))]
-        delay_ms = self._delay(parcel)
-        if self._strikes.strike("N4", f"deliver {parcel.label} again", "again"):
+        delay_ms = self._delay(parcel, self._random)
+        if self._strikes.strike("N4", f"deliver {parcel.gist} again", "again"):
             self._trace.counts["replayed"] += 1
             self._post(parcel, delay_ms)
 
@@ -245,7 +262,7 @@ class Network:
         link = self._links.get(way)
         is_late = link is not None and parcel.connection not in (None, link.connection)
         if is_late or way in self.cut:
-            self._trace.counts["lost"] += 1
+            self.lose(parcel, "its connection broke" if is_late else "cut off")
         elif parcel.damaged is not None or (link is not None and parcel.urgent in link.hearings):
             self._read(parcel)
         else:
@@ -256,22 +273,22 @@ class Network:
             link.reset.letters -= 1
             if link.reset.letters <= 0:
                 self.break_connection(parcel.sender, parcel.to, link.reset.tells_sender, link.reset.tells_receiver)
-        is_lost = link.loss and self._random.random() < link.loss and self._strikes.strike("N3", f"lose {parcel.label}")
+        is_lost = link.loss and self._random.random() < link.loss and self._strikes.strike("N3", f"lose {parcel.gist}")
         return not (is_lost or link.is_dead or (link.bytes_max is not None and parcel.size > link.bytes_max))
 
-    def _maybe_damaged(self, parcel: Parcel) -> Parcel:
-        random, faults = self._random, self.faults
+    def _maybe_damaged(self, parcel: Parcel, random: Random) -> Parcel:
+        faults = self.faults
         if not faults.damaged or parcel.body is None or random.random() >= faults.damaged:
             return parcel
         kind = random.choice(DAMAGES)
         damaged = damage(encode_frame(*parcel.body), kind, random)
-        if not self._strikes.strike("N6", f"damage {parcel.label}", kind):
+        if not self._strikes.strike("N6", f"damage {parcel.gist}", kind):
             return parcel
         return structs.replace(parcel, damaged=damaged)
 
-    def _carry(self, parcel: Parcel) -> None:
+    def _carry(self, parcel: Parcel, random: Random) -> None:
         """Put a letter on the connection that there is."""
-        delay_ms = self._delay(parcel)
+        delay_ms = self._delay(parcel, random)
         link = self._links.get((parcel.sender, parcel.to))
         parcel = structs.replace(parcel, connection=0 if link is None else link.connection)
         if link is not None and link.is_clogged:
@@ -280,21 +297,26 @@ class Network:
         if link is not None and link.cap is not None:
             wait_ms = link.cap.wait_ms(self._agenda.now_ms, parcel.size, parcel.urgent)
             if wait_ms is None:
-                self._trace.counts["lost"] += 1
+                self.lose(parcel, "no room in front of a narrow link")
                 return
             delay_ms += wait_ms
         self._post(parcel, delay_ms)
 
-    def _delay(self, parcel: Parcel) -> int:
-        random, faults = self._random, self.faults
+    def _delay(self, parcel: Parcel, random: Random) -> int:
+        faults = self.faults
         if faults.slow and random.random() < faults.slow:
             delay_ms = random.randint(0, faults.slow_ms)
-            if self._strikes.strike("N5", f"delay {parcel.label} by {delay_ms} ms", "late"):
+            if self._strikes.strike("N5", f"delay {parcel.gist} by {delay_ms} ms", "late"):
                 return delay_ms
         return random.randint(*faults.delay_ms)
 
     def _post(self, parcel: Parcel, delay_ms: int) -> None:
         self._agenda.after(delay_ms, parcel.label, lambda: self.arrive(parcel)).is_letter = True
+
+    def lose(self, parcel: Parcel, why: str) -> None:
+        """A letter, or one more copy of it, comes to nothing."""
+        self._trace.counts["lost"] += 1
+        self._trace.watcher.lost(parcel, why)
 
     def _read(self, parcel: Parcel) -> None:
         """Let the receiver read a stream that is damaged, or was before: it hangs up on both ends once it notices.
@@ -310,6 +332,7 @@ class Network:
             frames = hearing.reader.feed(parcel.damaged or encode_frame(*parcel.body))
         except ProtocolError:
             self._trace.counts["damage noticed"] += 1
+            self._trace.watcher.lost(parcel, "damaged")
             self.break_connection(parcel.sender, parcel.to)
             return
         self._ends.heard(frames, hearing.sent)

@@ -5,9 +5,9 @@ from collections import Counter
 
 from msgspec import Struct, field
 
-from paxon.sim.guard.subject import subject_named
+from paxon.sim.guard.subject import subject_of
 from paxon.sim.plan import plan_of
-from paxon.sim.subject import REGISTERS, Subject
+from paxon.sim.subject import Subject
 from paxon.sim.time_spent import sampled
 from paxon.sim.world import Violation, World
 
@@ -32,7 +32,7 @@ class Campaign(Struct, frozen=True):
         Raises:
             ConfigurationError: if there is no such state machine.
         """
-        return REGISTERS if self.machine is None else subject_named(self.machine, self.workload)
+        return subject_of(self.machine, self.workload)
 
     def world(self, seed: int) -> World:
         """The world of a seed, before anything has happened."""

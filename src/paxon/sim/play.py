@@ -7,10 +7,16 @@ makes those lines anew, so a test compares the two.  The language is described i
 
 Knows: stage directions, and what is worth telling after each.  Does not know: how anything is
 said, which is in ``telling``, or how anything is done, which is in ``script``.
+
+``python -m paxon.sim.play FILE`` prints a play as it is told anew; with ``--picture out.html`` or
+``--svg out.svg`` it is drawn instead.
 """
 
+import argparse
 import re
+import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import get_args
 
 from paxon.core.decree import NodeId
@@ -19,8 +25,12 @@ from paxon.core.roster import Flexible, Majority, QuorumSystem, Weighted
 from paxon.errors import ConfigurationError, InvariantViolation, check
 from paxon.node.letters import HostMessage
 from paxon.sim.network import Parcel
+from paxon.sim.picture.drawing import draw
+from paxon.sim.picture.page import Caption, render
+from paxon.sim.recording import Recording
 from paxon.sim.script import PIPELINE_DEPTH, Script
 from paxon.sim.telling import Teller
+from paxon.sim.watcher import Watcher
 from paxon.sim.workload import Request
 
 TOLD = "> "
@@ -45,8 +55,8 @@ LARGE_BYTES = 200_000
 """A large command: of two, only one fits what a ``LastVote`` carries of passed decrees (core.voter)."""
 
 
-def run_play(text: str) -> str:
-    """The play with everything told anew.
+def run_play(text: str, watcher: Watcher | None = None) -> str:
+    """The play with everything told anew, and to ``watcher`` too.
 
     Raises:
         ConfigurationError: a line is no stage direction; the message names it.
@@ -62,7 +72,7 @@ def run_play(text: str) -> str:
             continue
         try:
             if stage is None:
-                stage = Stage(words)
+                stage = Stage(words, watcher)
             else:
                 lines += [TOLD + told for told in stage.direct(words)]
         except InvariantViolation as broken:
@@ -79,7 +89,7 @@ class Stage:
     A word of the language is the name of a method here, after ``_do_``.
     """
 
-    def __init__(self, words: list[str]) -> None:
+    def __init__(self, words: list[str], watcher: Watcher | None = None) -> None:
         if words[0] != "members":
             raise ValueError("a play begins with its members")
         size = int(words[1])
@@ -92,7 +102,7 @@ class Stage:
             pipeline, depth_word = words
             _expect_word(pipeline, "pipeline")
             depth = int(depth_word)
-        self._script = Script(size, quorums, depth)
+        self._script = Script(size, quorums, depth, watcher)
         self._teller = Teller(self._script)
         self._ended: set[str] = set()
         self._tells_roll = False
@@ -313,3 +323,37 @@ def _letters_of(words: list[str]) -> tuple[type | None, int | None, int | None, 
         else:
             raise ValueError("one kind of letter at a time")
     return kind, sender, to, slot
+
+
+def main(arguments: list[str]) -> int:
+    """Run the play that the arguments name: print it as told anew, or draw it.  Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m paxon.sim.play", description="Run a play.")
+    parser.add_argument("play", metavar="FILE", type=Path, help="a play")
+    parser.add_argument("--picture", metavar="FILE", type=Path, help="draw it into this HTML file")
+    parser.add_argument("--svg", metavar="FILE", type=Path, help="draw it into this SVG file, for documents")
+    parser.add_argument(
+        "--window", metavar=("FROM", "UNTIL"), nargs=2, type=int, help="the steps that --svg draws (all of them)"
+    )
+    parser.add_argument("--title", help="what the pictures are called (the file's name)")
+    options = parser.parse_args(arguments)
+    recording = Recording()
+    try:
+        told = run_play(options.play.read_text(encoding="utf-8"), recording)
+        if options.picture or options.svg:
+            # Some arrow or mark is there of everybody who takes part: their first start.
+            members = sorted({mark.member for mark in recording.marks})
+            caption = Caption(options.title or options.play.stem, members, is_to_scale=False)
+            if options.picture:
+                options.picture.write_text(render(recording, caption), encoding="utf-8")
+            if options.svg:
+                options.svg.write_text(draw(recording, caption, *options.window or ()), encoding="utf-8")
+        else:
+            sys.stdout.write(told)
+    except (OSError, UnicodeDecodeError, ConfigurationError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

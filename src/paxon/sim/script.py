@@ -19,6 +19,7 @@ from paxon.node.host import Host
 from paxon.node.letters import PeerMessage
 from paxon.sim.network import Envelope, Parcel
 from paxon.sim.plan import MachineFaults, Plan
+from paxon.sim.watcher import Watcher
 from paxon.sim.workload import Request
 from paxon.sim.world import World
 
@@ -40,12 +41,16 @@ class Script:
     """
 
     def __init__(
-        self, members: int = 3, quorums: QuorumSystem | None = None, pipeline_depth: int = PIPELINE_DEPTH
+        self,
+        members: int = 3,
+        quorums: QuorumSystem | None = None,
+        pipeline_depth: int = PIPELINE_DEPTH,
+        watcher: Watcher | None = None,
     ) -> None:
         everyone = tuple(NodeId(number) for number in range(1, members + 1))
         machines = MachineFaults(drift_ppm=0, skew_ms=0)
         plan = Plan("script", quorums or Majority(everyone), machines=machines, pipeline_depth=pipeline_depth)
-        self.world = World(0, plan)
+        self.world = World(0, plan, watcher=watcher)
         self.world.by_hand = True
         self.mailbox: list[Parcel] = []
         self.world.network.mailbox = self.mailbox
@@ -135,6 +140,7 @@ class Script:
         parcels = self.waiting(kind, sender, to, slot)
         for parcel in parcels:
             self._take_out(parcel)
+            self.world.network.lose(parcel, "lost")
         return len(parcels)
 
     def double(

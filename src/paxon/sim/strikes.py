@@ -10,7 +10,7 @@ strikes for as long as it still breaks.
 """
 
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Container
 
 from msgspec import Struct
 
@@ -86,24 +86,32 @@ class Strike(Struct, frozen=True):
     at_ms: int
     fault: str
     what: str
+    nth: int = 1
+    """How many strikes of the same words there were, this one included."""
+
+    @property
+    def name(self) -> str:
+        """Unlike the number, the same in a run that has other strikes before it."""
+        return f"{self.what} #{self.nth}"
 
 
 class Strikes:
     """All strikes of one run.
 
-    ``spared`` are numbers of strikes, or ids of faults, that are not carried out.
+    ``spared`` are numbers or names of strikes, or ids of faults, that are not carried out.
     """
 
-    def __init__(self, agenda: Agenda, spared: Set[int | str] = frozenset()) -> None:
+    def __init__(self, agenda: Agenda, spared: Container[int | str] = frozenset()) -> None:
         self._agenda = agenda
         self._spared = spared
         self._number = 0
+        self._told: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         """How often each fault was carried out, by id."""
         self.parts: Counter[str] = Counter()
         """How often each form of a fault was carried out, as "id form"."""
-        self.diary: list[Strike] | None = None
-        """Every strike carried out, if somebody put a list here."""
+        self.diary: list[Strike] = []
+        """Every strike carried out, in order."""
 
     def strike(self, fault: str, what: str, part: str = "") -> bool:
         """Whether to carry out a fault that the dice have decided; it is then counted.
@@ -112,11 +120,12 @@ class Strikes:
         """
         number = self._number
         self._number += 1
-        if number in self._spared or fault in self._spared:
+        self._told[what] += 1
+        strike = Strike(number, self._agenda.now_ms, fault, what, self._told[what])
+        if number in self._spared or fault in self._spared or strike.name in self._spared:
             return False
         self.counts[fault] += 1
         if part:
             self.parts[f"{fault} {part}"] += 1
-        if self.diary is not None:
-            self.diary.append(Strike(number, self._agenda.now_ms, fault, what))
+        self.diary.append(strike)
         return True

@@ -58,6 +58,7 @@ class Request:
         """How it ended, in a word, once it is over."""
         self.result: object = None
         """What it got, if it ended well."""
+        workload.trace.watcher.asked(self)
 
     def set_result(self, result: object, /) -> None:
         """See ``Reply``."""
@@ -80,10 +81,15 @@ class Request:
         self._finish("its member crashed")
         self._workload.trace.counts["unknown"] += 1
 
+    def turned_away(self) -> None:
+        """No member took it."""
+        self._finish("nobody was there")
+
     def _finish(self, ending: str) -> None:
         check(not self.is_over, "a request is answered once")
         self.is_over = True
         self.ending = ending
+        self._workload.trace.watcher.answered(self)
         self._workload.outstanding.pop(self, None)
 
 
@@ -212,7 +218,7 @@ class Workload:
         else:
             accepted = self._parliament.submit(request.member, request.command, request, timeout_ms)
         if not accepted:
-            self.outstanding.pop(request, None)
+            request.turned_away()
             self.witness.refused(request.number)
 
     def _plan_next(self) -> None:

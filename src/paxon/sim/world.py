@@ -13,7 +13,7 @@ the same, whatever the others go on doing to it.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from msgspec import Struct, structs
@@ -27,6 +27,7 @@ from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
 from paxon.sim import verdicts
 from paxon.sim.agenda import Agenda, Life, Trace
+from paxon.sim.deal import Deal
 from paxon.sim.dice import Dice
 from paxon.sim.directory import SimDirectory
 from paxon.sim.disk_faults import DiskFaults
@@ -45,6 +46,7 @@ from paxon.sim.remnant import leave_some_behind
 from paxon.sim.shortages import OutOfMemory
 from paxon.sim.strikes import FILE_POINTS, Strikes
 from paxon.sim.subject import REGISTERS, Onlookers, Subject
+from paxon.sim.watcher import Watcher
 from paxon.sim.workload import Workload
 
 STEP_MS = 50
@@ -65,6 +67,11 @@ POWER_CUT = 0.5
 
 class Violation(Exception):
     """Something happened that must not; the text has all that is needed to see it again."""
+
+    @property
+    def claim(self) -> str:
+        """What does not hold, in one line."""
+        return str(self).partition("\n")[0]
 
 
 class Report(Struct, frozen=True):
@@ -102,14 +109,16 @@ class World:
         self,
         seed: int,
         plan: Plan | None = None,
-        spared: Set[int | str] = frozenset(),
+        spared: Container[int | str] = frozenset(),
         subject: Subject = REGISTERS,
+        watcher: Watcher | None = None,
+        deal: int = 0,
     ) -> None:
-        """``spared`` are strikes that are left out, by number, or all of a fault by its id (see ``strikes``)."""
+        """``spared`` are strikes that are left out (see ``strikes``), ``deal`` how letters are dealt (see ``deal``)."""
         self.seed = seed
         self.plan = plan_of(seed) if plan is None else plan
         self.agenda = Agenda()
-        self.trace = Trace()
+        self.trace = Trace(watcher)
         self.strikes = Strikes(self.agenda, spared)
         self.rosters = Rosters(Roster(self.plan.quorums))
         self.subject = subject
@@ -120,6 +129,7 @@ class World:
             self.trace,
             self.strikes,
             Dice(f"{seed}/network"),
+            Deal(f"{seed}/letters/{deal}") if deal else None,
             self.plan.network,
             self,
             self.plan.encode,
@@ -155,8 +165,8 @@ class World:
 
     # --- the run ---
 
-    def run(self) -> Report:
-        """Storm, calm, and what is then owed.
+    def run(self, *, until_calm: bool = False) -> Report:
+        """Storm, calm, and what is then owed; with ``until_calm`` the storm alone.
 
         Raises:
             Violation: if anything is not as it should be.
@@ -170,8 +180,9 @@ class World:
             self.agenda.after(self.plan.storm_ms, "calm", self._calm)
             while self._is_storm:
                 self.step(self.agenda.now_ms + STEP_MS)
-            owe_progress(self)
-            self.workload.witness.judge()
+            if not until_calm:
+                owe_progress(self)
+                self.workload.witness.judge()
         agenda, trace = self.agenda, self.trace
         return Report(
             self.seed,
@@ -199,6 +210,7 @@ class World:
         if event is None or event.action is None:
             return False
         self.trace.note(self.agenda.now_ms, event.label)
+        self.trace.watcher.stepped(self.agenda.now_ms)
         self.trace.counts["events"] += 1
         try:
             event.action()
@@ -225,6 +237,7 @@ class World:
             return
         if not member.takes_part:
             return
+        self.trace.watcher.looked(life.member, host, self.oracle.history.passed)
         legislator = host.legislator
         slip = legislator.slip
         self.oracle.stepped(life.member, slip, legislator.ledger.line, host.applied_until)
@@ -387,7 +400,7 @@ class World:
         """See ``Ends``."""
         member = self.members[parcel.to]
         if member.host is None or member.life is None:
-            self.trace.counts["lost"] += 1
+            self.network.lose(parcel, "nobody was there")
             return
         life = member.life
         if life.is_paused or life.step_ms:
@@ -406,14 +419,16 @@ class World:
         if member.host is None or life is None:
             return
         if not member.takes_part:
-            self.trace.counts["lost"] += 1
+            self.network.lose(parcel, "its receiver takes no part yet")
             return
         try:
             member.shortages.allocate("memory to decode")
         except OutOfMemory:
             # What asyncio does about an exception while bytes are taken in: it closes the connection.
+            self.network.lose(parcel, "no memory to read it")
             self.network.break_connection(parcel.sender, parcel.to)
         else:
+            self.trace.watcher.arrived(parcel)
             self.oracle.delivered(life, parcel.sender, parcel.message)
             member.host.receive(parcel.sender, parcel.message)
 
@@ -422,6 +437,7 @@ class World:
     def _calm(self) -> None:
         """The storm is over: everything heals, everybody is back, or at least enough of them."""
         self._is_storm = False
+        self.trace.watcher.calmed()
         self.faults.stop()
         self.disk_faults.stop()
         self.workload.stop()

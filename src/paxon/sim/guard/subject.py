@@ -28,7 +28,7 @@ from paxon.sim.guard.witness import GuardWitness
 from paxon.sim.guard.workloads import WORKLOADS, Draw, Workload
 from paxon.sim.plan import Plan, plan_of
 from paxon.sim.strikes import Strikes
-from paxon.sim.subject import Onlookers
+from paxon.sim.subject import REGISTERS, Onlookers, Subject
 
 REHEARSED = 20
 """Commands that are applied once before anything is replaced, so that what is imported or worked out at the first
@@ -182,6 +182,15 @@ def subject_named(machine: str, workload: str | None) -> UserSubject:
         ConfigurationError: as ``UserSubject.found`` does, or if a name is not of the form ``package.module:Name``.
     """
     return UserSubject.found(_named(machine), None if workload is None else _named(workload))
+
+
+def subject_of(machine: str | None, workload: str | None) -> Subject:
+    """The subject of these names, or the simulator's own registers if no machine is named.
+
+    Raises:
+        ConfigurationError: if there is no such state machine.
+    """
+    return REGISTERS if machine is None else subject_named(machine, workload)
 
 
 def origin_of(thing: Any) -> Origin:
