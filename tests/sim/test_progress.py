@@ -1,5 +1,6 @@
 """What is owed after a storm, when everybody heals and when a core does; and that a debt is noticed."""
 
+from functools import partial
 from random import Random
 
 import pytest
@@ -56,6 +57,18 @@ def test_a_core_makes_progress_whatever_is_wrong_with_the_others(way: str) -> No
         assert len(world.core) == 3
         assert all(world.members[number].host is not None for number in world.core)
         assert any(world.members[number].is_alive for number in world.left_behind) == (way != "down")
+
+
+def test_a_pause_of_the_storm_does_not_end_one_for_good() -> None:
+    plan = Plan("core", Majority(MEMBERS), storm_ms=3_000, heals_core_only=True)
+    world = World(0, plan)
+    for number in MEMBERS:
+        world.agenda.after(2_900, "pause", partial(world.fates.pause, number, 1_500))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remnant, "WAYS_TO_BE_BROKEN", {"paused": "P3"})
+        world.run()
+    lives = [world.members[number].life for number in world.left_behind]
+    assert [life is not None and life.is_paused for life in lives] == [True, True]
 
 
 def test_who_is_left_behind_may_be_spared() -> None:

@@ -25,13 +25,15 @@ _encode_lines = json.Encoder().encode_lines
 class Life:
     """One run of a member's process, from start to crash.  What belongs to a life ends with it."""
 
-    __slots__ = ("alive", "free_at_ms", "is_paused", "member", "number", "postponed", "step_ms")
+    __slots__ = ("alive", "free_at_ms", "is_paused", "member", "number", "pauses", "postponed", "step_ms")
 
     def __init__(self, member: NodeId, number: int) -> None:
         self.member = member
         self.number = number
         self.alive = True
         self.is_paused = False
+        self.pauses = 0
+        """How many pauses it has had: the end of one must not end a later one."""
         self.postponed: list[Event] = []
         """What fell due while it was paused, in that order."""
         self.step_ms = 0

@@ -116,10 +116,24 @@ class Fates:
     def pause(self, member: NodeId, pause_ms: int) -> None:
         """See ``Victims``."""
         life = self._members[member].life
-        if life is not None and not life.is_paused:
+        if life is None or life.is_paused:
+            return
+        self.pause_for_good(member)
+        self._trace.watcher.paused(member, pause_ms)
+        number = life.pauses
+
+        def resume() -> None:
+            if life.pauses == number:
+                self._resume(life)
+
+        self._agenda.after(pause_ms, f"resume {member}", resume)
+
+    def pause_for_good(self, member: NodeId) -> None:
+        """Stop a member without its noticing, and without an end."""
+        life = self._members[member].life
+        if life is not None:
             life.is_paused = True
-            self._trace.watcher.paused(member, pause_ms)
-            self._agenda.after(pause_ms, f"resume {member}", lambda: self._resume(life))
+            life.pauses += 1
 
     def _resume(self, life: Life) -> None:
         if not (life.is_paused and life.alive):

@@ -67,8 +67,7 @@ def leave_behind(world: "World", number: NodeId, way: str, loss: float) -> None:
             if member.is_alive:
                 world.end(number, False, 0)
         case "paused":
-            if member.life is not None:
-                member.life.is_paused = True
+            world.fates.pause_for_good(number)
         case "deaf":
             network.cut |= one_way(others, [number])
         case "mute":
