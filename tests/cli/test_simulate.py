@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from paxon.cli.main import cli
+from paxon.sim.campaign import Tally
 from paxon.sim.plan import PROFILES
 from paxon.sim.strikes import PARTS
 from tests.mutants import core
@@ -114,6 +115,12 @@ def test_a_fault_that_never_struck_is_a_failure_if_all_are_asked_for() -> None:
     assert figures["violations"] == []
     assert figures["faults"]["P1"] == 0
     assert set(figures["parts"]) == set(PARTS)
+
+
+def test_only_a_users_machine_is_asked_for_the_faults_of_one() -> None:
+    tally = Tally()
+    assert "P8" in tally.missed(of_a_machine=True)
+    assert "P8" not in tally.missed(of_a_machine=False)
 
 
 def test_a_users_state_machine_goes_through_the_seeds() -> None:

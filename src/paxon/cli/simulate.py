@@ -165,9 +165,10 @@ def simulate(
         click.echo(json.dumps({**_as_json(tally, autopsies), "interrupted": is_halted()}))
     else:
         _print(tally, autopsies)
-    if all_faults and tally.missed:
-        click.echo(f"never struck: {', '.join(tally.missed)}", err=True)
-    if tally.violations or (all_faults and tally.missed):
+    missed = tally.missed(of_a_machine=machine is not None) if all_faults else []
+    if missed:
+        click.echo(f"never struck: {', '.join(missed)}", err=True)
+    if tally.violations or missed:
         sys.exit(REFUSED)
     sys.exit(INTERRUPTED if is_halted() else DONE)
 

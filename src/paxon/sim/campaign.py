@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from paxon.sim.campaign_state import CampaignState
 from paxon.sim.outcome import Campaign, Outcome
-from paxon.sim.strikes import FAULTS, PARTS
+from paxon.sim.strikes import FAULTS, OF_A_MACHINE, PARTS
 
 HOUR_S = 3_600
 
@@ -44,10 +44,9 @@ class Tally(Struct):
     """How often each form of a fault struck, as "id form"."""
     violations: list[Outcome] = field(default_factory=list)
 
-    @property
-    def missed(self) -> list[str]:
-        """The faults and the forms of faults that no run had."""
-        faults = [fault for fault in FAULTS if not self.faults[fault]]
+    def missed(self, *, of_a_machine: bool) -> list[str]:
+        """The faults and the forms of faults that no run had; those of a user's state machine too if there is one."""
+        faults = [fault for fault in FAULTS if not self.faults[fault] and (of_a_machine or fault not in OF_A_MACHINE)]
         named = (f"{fault} {part}" for fault, parts in PARTS.items() for part in parts)
         return faults + [part for part in named if not self.parts[part]]
 

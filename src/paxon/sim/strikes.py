@@ -52,6 +52,9 @@ FAULTS = {
 }
 """What every fault id means.  The ids are stable: reports and documents use them."""
 
+OF_A_MACHINE = frozenset({"P8"})
+"""Faults of a user's state machine alone, which runs of the simulator's own machine do not have."""
+
 FILE_POINTS = tuple(
     f"{when} {operation}"
     for operation in ("create", "write", "truncate", "sync", "rename", "directory sync")
