@@ -2,20 +2,17 @@
 
 import json
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
-from types import FrameType
-from typing import Any, Self
 
 import click
 
-from paxon.cli.autopsy import Autopsy, Pictures, draw, perform
+from paxon.cli.autopsy import Pictures, draw, perform
+from paxon.cli.campaign_view import Bar, as_json, halted_by_ctrl_c, tell
 from paxon.cli.failures import DONE, INTERRUPTED, REFUSED
 from paxon.errors import ConfigurationError
-from paxon.sim.campaign import HOUR_S, Crew, Tally, run_campaign
+from paxon.sim.campaign import Crew, Tally, run_campaign
 from paxon.sim.campaign_state import CampaignState
 from paxon.sim.crew import LocalCrew
 from paxon.sim.dask_crew import DaskCrew
@@ -24,8 +21,6 @@ from paxon.sim.outcome import Campaign
 from paxon.sim.plan import LONG_FROM, MEMBERS_MAX, PROFILES
 from paxon.sim.scenario import Scenario, is_same_claim, play
 from paxon.sim.shrink import RUNS_MAX
-from paxon.sim.strikes import FAULTS, PARTS
-from paxon.sim.time_spent import in_words, shares
 from paxon.sim.world import Violation
 
 SEEDS = 100
@@ -105,7 +100,7 @@ def _in_a_folder(context: click.Context, parameter: click.Parameter, file: Path 
     help="Run this scenario, as it was saved when a rule broke, and nothing else.",
 )
 @click.option("--all-faults", is_flag=True, help="Fail if any fault, or any form of one, never struck.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--json", "is_json", is_flag=True, help="Print one JSON object.")
 def simulate(
     seeds: int | None,
     hours: float | None,
@@ -126,7 +121,7 @@ def simulate(
     window: tuple[int, int] | None,
     replay: Path | None,
     all_faults: bool,
-    as_json: bool,
+    is_json: bool,
 ) -> None:
     """Run the member that ships through simulated faults, and check every rule after every step.
 
@@ -139,7 +134,7 @@ def simulate(
     """
     pictures = Pictures(picture, svg, window)
     if replay is not None:
-        sys.exit(_replay(replay, pictures, as_json))
+        sys.exit(_replay(replay, pictures, is_json))
     if (picture or svg) and seeds != 1:
         raise click.UsageError("--picture and --svg draw one run: give --seeds 1 and its --start.")
     if seeds is not None and hours is not None:
@@ -150,8 +145,8 @@ def simulate(
     campaign = _campaign(Campaign(first, seeds, hours, profile, members, machine, workload), history)
     with (
         CampaignState(state, campaign) if state is not None else nullcontext() as kept,
-        _halted_by_ctrl_c() as is_halted,
-        _Bar(campaign) as progress,
+        halted_by_ctrl_c() as is_halted,
+        Bar(campaign) as progress,
     ):
         crew: Crew = DaskCrew(scheduler) if scheduler is not None else LocalCrew(min(jobs, seeds or jobs))
         tally = run_campaign(campaign, crew, progress, kept, is_halted)
@@ -161,70 +156,16 @@ def simulate(
     autopsies = [perform(scenario, output, pictures, shrink_runs if shrinks else 1) for scenario in chosen]
     if (picture or svg) and not chosen:
         draw(_scenario(campaign, first), pictures)
-    if as_json:
-        click.echo(json.dumps({**_as_json(tally, autopsies), "interrupted": is_halted()}))
+    if is_json:
+        click.echo(json.dumps({**as_json(tally, autopsies), "interrupted": is_halted()}))
     else:
-        _print(tally, autopsies)
+        tell(tally, autopsies)
     missed = tally.missed(of_a_machine=machine is not None) if all_faults else []
     if missed:
         click.echo(f"never struck: {', '.join(missed)}", err=True)
     if tally.violations or missed:
         sys.exit(REFUSED)
     sys.exit(INTERRUPTED if is_halted() else DONE)
-
-
-@contextmanager
-def _halted_by_ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed.  The second time it works as it always does."""
-    is_halted = False
-
-    def halt(_: int, __: FrameType | None) -> None:
-        nonlocal is_halted
-        is_halted = True
-        signal.signal(signal.SIGINT, before)
-        click.echo("\nfinishing the seeds under way; Ctrl-C again leaves them", err=True)
-
-    before = signal.signal(signal.SIGINT, halt)
-    try:
-        yield lambda: is_halted
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-class _Bar:
-    """A bar for people who watch: of what is left to do when it first hears, so that its guess of the end is right."""
-
-    def __init__(self, campaign: Campaign) -> None:
-        self._wanted = campaign.seeds
-        self._wanted_s = round((campaign.hours or 0) * HOUR_S)
-        self._done = 0
-        self._bar: Any = None
-
-    def __call__(self, tally: Tally) -> None:
-        """Show how far the campaign has come."""
-        done = tally.seeds if self._wanted is not None else round(tally.simulated_s)
-        if self._bar is None:
-            length = max(0, (self._wanted if self._wanted is not None else self._wanted_s) - done)
-            self._bar = click.progressbar(
-                length=length,
-                label="seeds" if self._wanted is not None else "simulated seconds",
-                show_pos=True,
-                item_show_func=lambda text: text,
-                file=sys.stderr,
-                hidden=not sys.stderr.isatty(),
-            )
-            self._bar.__enter__()
-        else:
-            broken = f", {len(tally.violations)} broke a rule" if tally.violations else ""
-            self._bar.update(done - self._done, f"{tally.speed:,.0f} x{broken}")
-        self._done = done
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._bar is not None:
-            self._bar.render_finish()
 
 
 def _campaign(campaign: Campaign, history: Path | None) -> Campaign:
@@ -251,7 +192,7 @@ def _draw_history(campaign: Campaign, seed: int, file: Path) -> None:
         click.echo(f"the history of seed {seed} is in {file}", err=True)
 
 
-def _replay(file: Path, pictures: Pictures, as_json: bool) -> int:
+def _replay(file: Path, pictures: Pictures, is_json: bool) -> int:
     try:
         scenario = Scenario.load(file.read_bytes())
     except ConfigurationError as error:
@@ -259,7 +200,7 @@ def _replay(file: Path, pictures: Pictures, as_json: bool) -> int:
     run = play(scenario)
     if pictures.page or pictures.svg:
         draw(scenario, pictures)
-    if as_json:
+    if is_json:
         click.echo(json.dumps({"claim": run.claim, "story": run.story, "expected": scenario.claim}))
         return REFUSED if run.claim else DONE
     for line in scenario.words:
@@ -286,46 +227,3 @@ def _first_of_each_rule(tally: Tally, campaign: Campaign) -> list[Scenario]:
         if len(chosen) < SHOWN_MAX and not any(is_same_claim(claim, one.claim) for one in chosen):
             chosen.append(_scenario(campaign, outcome.seed, claim))
     return chosen
-
-
-def _as_json(tally: Tally, autopsies: list[Autopsy]) -> dict[str, object]:
-    found = {autopsy.shrunk.scenario.seed: autopsy for autopsy in autopsies}
-    return {
-        "seeds": tally.seeds,
-        "violations": [
-            {"seed": outcome.seed, "story": outcome.violation}
-            | (found[outcome.seed].as_json if outcome.seed in found else {})
-            for outcome in tally.violations
-        ],
-        "simulated_s": round(tally.simulated_s, 1),
-        "wall_s": round(tally.wall_s, 1),
-        "cpu_s": round(tally.cpu_s, 1),
-        "ratio": round(tally.speed, 1),
-        "ratio_per_core": round(tally.speed_per_core, 1),
-        "time_spent": {part: round(share, 4) for part, share in shares(tally.samples).items()},
-        "faults": {fault: tally.faults[fault] for fault in FAULTS},
-        "parts": {fault: {part: tally.parts[f"{fault} {part}"] for part in parts} for fault, parts in PARTS.items()},
-        "counts": dict(sorted(tally.counts.items())),
-    }
-
-
-def _print(tally: Tally, autopsies: list[Autopsy]) -> None:
-    shown = {autopsy.shrunk.scenario.seed for autopsy in autopsies}
-    for autopsy in autopsies:
-        click.echo("\n".join(autopsy.words) + "\n")
-    if rest := [str(outcome.seed) for outcome in tally.violations if outcome.seed not in shown]:
-        click.echo(f"and so did seeds {', '.join(rest)}")
-    click.echo("faults:")
-    for fault, what in FAULTS.items():
-        click.echo(f"{tally.faults[fault]:>12,}  {fault:<3} {what}")
-        for part in PARTS.get(fault, ()):
-            click.echo(f"{tally.parts[f'{fault} {part}']:>12,}      {part}")
-    click.echo("and otherwise:")
-    for name, count in sorted(tally.counts.items()):
-        click.echo(f"{count:>12,}  {name}")
-    click.echo(
-        f"{tally.seeds} seeds, {len(tally.violations)} broke a rule; "
-        f"{tally.simulated_s:,.0f} simulated seconds in {tally.wall_s:,.1f} "
-        f"({tally.speed:,.0f} times as fast, {tally.speed_per_core:,.0f} on each core)"
-    )
-    click.echo(f"where the time went: {in_words(tally.samples) or 'nobody could look'}")
