@@ -265,6 +265,14 @@ def test_a_command_in_a_slot_expires_as_unknown() -> None:
     assert isinstance(answer(batch.pendings[0]).error, DeadlineExceeded)
 
 
+def test_what_nobody_waits_for_any_more_does_not_count_however_long_its_slot_stays_open() -> None:
+    proposals = filled(b"a", b"b")
+    begun(proposals)
+    assert (len(proposals), proposals.open_batches) == (2, 1)
+    proposals.expire(1_000)
+    assert (len(proposals), proposals.open_batches) == (0, 0)
+
+
 def test_a_slot_that_passes_after_the_deadline_changes_no_answer() -> None:
     proposals = filled(b"a")
     batch = begun(proposals)

@@ -162,9 +162,25 @@ class Proposals:
                     pending.fail(DeadlineExceeded("no majority answered before the deadline; it may yet be applied"))
                 else:
                     self._sweep_at_ms = min(self._sweep_at_ms, pending.deadline_ms)
+        self._let_go_of_what_nobody_waits_for()
         if any(pending.reply.done() for pending in self._waiting):
             waiting = self.take_all_waiting()
             self.add_again([pending for pending in waiting if not pending.reply.done()])
+
+    def _let_go_of_what_nobody_waits_for(self) -> None:
+        # The slot of a lost ballot may stay open for as long as nobody writes: its commands, whose
+        # callers were told that their fate is unknown, must not count against the limits all the while.
+        for slot, batches in list(self._open.items()):
+            kept: list[Batch] = []
+            for batch in batches:
+                if all(pending.reply.done() for pending in batch.pendings):
+                    self._count(batch, -1)
+                else:
+                    kept.append(batch)
+            if kept:
+                self._open[slot] = kept
+            else:
+                del self._open[slot]
 
     def abandon(self, error: RequestError) -> None:
         """Nobody will learn here what became of what is in a slot."""
