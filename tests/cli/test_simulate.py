@@ -16,6 +16,12 @@ from tests.mutants import core
 MACHINES = "tests.sim.guard.machines"
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Scenarios and pictures of broken rules go to the current directory."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("simulate"))
+
+
 def simulate(*arguments: str) -> tuple[int, str]:
     result = CliRunner().invoke(cli, ["simulate", "--jobs", "1", *arguments])
     return result.exit_code, result.stdout
