@@ -1,6 +1,6 @@
 """Letters, lines of a ledger and decrees in words, for whoever has read the paper."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from paxon.core.decree import NOOP, Ballot, Decree
 from paxon.core.ledger import Outcome, Passed, PromisedBallot, Record, Vote
@@ -62,62 +62,64 @@ def record_words(record: Record) -> str:
             return f"tries {ballot_words(record.ballot)}"
 
 
-def message_words(message: PeerMessage) -> str:
-    """What a letter of the paper's six steps says.  The others have only their names here: no vote depends on them."""
+def letter_words(message: PeerMessage, told: Callable[[Decree], str] = decree_words) -> str:
+    """What a letter says.  Up to the first comma, colon or semicolon it says what it is about, and from there on what.
+
+    ``told`` puts a decree into words.
+    """
     match message:
         case NextBallot(ballot=ballot, passed_until=until):
             return f"NextBallot {ballot_words(ballot)}, knows all below {until}"
         case LastVote(ballot=ballot, passed_until=until, votes=votes, outcomes=outcomes):
-            told = [
-                f"voted for {decree_words(vote.decree)} in slot {vote.slot}, ballot {ballot_words(vote.ballot)}"
+            voted = [
+                f"voted for {told(vote.decree)} in slot {vote.slot}, ballot {ballot_words(vote.ballot)}"
                 for vote in votes
             ]
             heading = f"LastVote {ballot_words(ballot)}, knows all below {until}"
-            return "; ".join([heading, *_few(told), *_few(_outcomes(outcomes))])
+            return "; ".join([heading, *_few(voted), *_few(_outcomes(outcomes, told))])
         case BeginBallot(ballot=ballot, slot=slot, decree=decree):
-            return f"BeginBallot {ballot_words(ballot)} slot {slot}: {decree_words(decree)}"
+            return f"BeginBallot {ballot_words(ballot)} slot {slot}: {told(decree)}"
         case Voted(ballot=ballot, slot=slot):
             return f"Voted {ballot_words(ballot)} slot {slot}"
         case Success(passed_until=until, outcomes=outcomes):
-            return "; ".join([f"Success, all below {until} passed", *_few(_outcomes(outcomes))])
+            return "; ".join([f"Success, all below {until} passed", *_few(_outcomes(outcomes, told))])
         case Superseded(ballot=ballot, by=by):
             return f"Superseded {ballot_words(ballot)} by {ballot_words(by)}"
         case _:
-            return type(message).__name__
+            return _attendance_words(message)
 
 
-def letter_words(message: PeerMessage) -> str:
-    """What any letter says."""
+def _attendance_words(message: PeerMessage) -> str:
+    """Letters about who is present, who should preside, who lacks what, and who asks for what."""
+    name = type(message).__name__
     match message:
+        case Presence(ballot=ballot, passed_until=until) | Present(ballot=ballot, passed_until=until):
+            return f"{name} {ballot_words(ballot)}, knows all below {until}"
+        case Canvass(passed_until=until):
+            return f"{name}, knows all below {until}"
+        case CanvassReply(supports=supports, passed_until=until):
+            return f"{name}: {'yes' if supports else 'no'}, knows all below {until}"
         case Lacking(from_slot=slot):
-            return f"Lacking all from slot {slot} on"
-        case Presence(ballot=ballot, roll_call=roll_call):
-            return f"Presence {ballot_words(ballot)}, roll call {roll_call}"
-        case Present(ballot=ballot, roll_call=roll_call):
-            return f"Present {ballot_words(ballot)}, roll call {roll_call}"
-        case Canvass():
-            return "Canvass"
-        case CanvassReply(supports=supports):
-            return f"CanvassReply: {'yes' if supports else 'no'}"
+            return f"{name} from slot {slot} on"
         case HandOver(ballot=ballot):
-            return f"HandOver {ballot_words(ballot)}"
+            return f"{name} of {ballot_words(ballot)}"
         case Forward(ballot=ballot, commands=commands):
             names = "+".join(command_name(command) for _, command in commands)
-            return f"Forward to ballot {ballot_words(ballot)}: {names or 'nothing new'}"
+            return f"{name} to {ballot_words(ballot)}: {names or 'nothing new'}"
         case Answers(answers=answers):
-            return f"Answers: {', '.join(f'passed in slot {slot}' for _, slot, _ in answers[:TOLD_MAX])}"
+            return f"{name}: {', '.join(f'passed in slot {slot}' for _, slot, _ in answers[:TOLD_MAX])}"
         case Refusals(refusals=refusals):
-            return f"Refusals: {', '.join(code for _, code, _ in refusals[:TOLD_MAX])}"
+            return f"{name}: {', '.join(code for _, code, _ in refusals[:TOLD_MAX])}"
         case AskReading(number=number):
-            return f"AskReading {number}"
+            return f"{name} {number}"
         case ReadingAt(number=number, passed_until=until):
-            return f"ReadingAt {number}: {'ask again' if until is None else f'apply all below {until}'}"
+            return f"{name} {number}: {'nothing, ask again' if until is None else f'all below {until}'}"
         case _:
-            return message_words(message)
+            return name
 
 
-def _outcomes(outcomes: Sequence[Outcome]) -> list[str]:
-    return [f"{decree_words(outcome.decree)} passed in slot {outcome.slot}" for outcome in outcomes]
+def _outcomes(outcomes: Sequence[Outcome], told: Callable[[Decree], str]) -> list[str]:
+    return [f"{told(outcome.decree)} passed in slot {outcome.slot}" for outcome in outcomes]
 
 
 def _few(told: list[str]) -> list[str]:
