@@ -456,11 +456,13 @@ ClaimsSound == \A b \in Ballots, s \in Slots :
 (* 3.3.6: what is RosterLag below a slot that was begun had passed. *)
 Window == \A letter \in begun : \A s \in Slots : s + RosterLag <= letter[2] => HasPassed(s)
 
-(* 3.3.3: among what passed without a gap, stamps do not fall between a slot and one that a later ballot first proposed. *)
+(* 3.3.3: among what passed without a gap, stamps do not fall from a slot to a later one whose president can have known
+   the earlier: it proposed that itself, or it had passed in a ballot up to its own. *)
 StampsRise ==
     LET complete == {letter \in Passed : \A s \in 1 .. letter[2] : HasPassed(s)}
     IN \A one, other \in complete :
-        (one[2] < other[2] /\ one[3] # Noop /\ other[3] # Noop /\ one[3].first <= other[3].first)
+        (one[2] < other[2] /\ one[3] # Noop /\ other[3] # Noop
+          /\ (one[1] <= other[3].first \/ one[3].first = other[3].first))
             => one[3].stamp <= other[3].stamp
 
 Safe ==

@@ -137,6 +137,33 @@ def test_stamps_of_one_ballot_never_run_backwards() -> None:
         history.vote(G, Vote(Slot(2), ballot(2), Decree(ballot(2), 30, (b"x",))))
 
 
+def stamped(
+    history: History, slot: int, in_ballot: int, of_ballot: int, stamp_ms: int, voters: tuple[NodeId, ...]
+) -> None:
+    """A decree that ``of_ballot`` first proposed gets votes in ``in_ballot``."""
+    decree = Decree(ballot(of_ballot), stamp_ms, (b"x%d" % slot,))
+    for voter in voters:
+        history.vote(voter, Vote(Slot(slot), ballot(in_ballot), decree))
+
+
+def test_a_vote_that_nobody_in_the_quorum_cast_may_come_back_with_a_later_stamp() -> None:
+    """Section 3.3.3: ballot 5 cannot know what only D voted for in ballot 2; ballot 9 finds both, and passes both."""
+    history = play(())
+    stamped(history, 1, in_ballot=2, of_ballot=2, stamp_ms=30, voters=(D,))
+    stamped(history, 2, in_ballot=5, of_ballot=5, stamp_ms=20, voters=(A,))
+    stamped(history, 1, in_ballot=9, of_ballot=2, stamp_ms=30, voters=(A, B, D))
+    stamped(history, 2, in_ballot=9, of_ballot=5, stamp_ms=20, voters=(A, B, D))
+    assert history.passed_until == 3
+
+
+def test_what_had_passed_before_a_ballot_bounds_its_stamps() -> None:
+    history = play(())
+    stamped(history, 1, in_ballot=2, of_ballot=2, stamp_ms=30, voters=(A, B, D))
+    stamped(history, 2, in_ballot=5, of_ballot=5, stamp_ms=20, voters=(A, B))
+    with pytest.raises(InvariantViolation, match="not below what passed in ballot 2"):
+        stamped(history, 2, in_ballot=5, of_ballot=5, stamp_ms=20, voters=(D,))
+
+
 @pytest.mark.parametrize(
     ("quorums", "voters"),
     [

@@ -48,3 +48,11 @@ def test_the_seeds_contain_what_they_are_meant_to_contain() -> None:
         "unknown",
     )
     assert [name for name in wanted if not seen.get(name)] == []
+
+
+@pytest.mark.parametrize("seed", [1_000_025, 1_000_356, 1_000_806])
+def test_seeds_of_campaigns_that_once_broke(seed: int) -> None:
+    """A disk was struck while its process had no open files to spare; a stamp was that of a vote which a president
+    could not know of; and a member died as it wrote down that it was disowned.
+    """
+    World(seed).run()

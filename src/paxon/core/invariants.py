@@ -76,8 +76,10 @@ class History:
         self._compared: dict[Ballot, int] = {}
         """How many of ``_begun`` their president said had passed, and rightly."""
         self._last_slot = Slot(0)
-        self._stamps: dict[Ballot, int] = {}
+        self._stamps_proposed: dict[Ballot, int] = {}
         """The latest stamp among the passed decrees that each ballot first proposed."""
+        self._stamps_passed: dict[Ballot, int] = {}
+        """The latest stamp among the decrees that passed in each ballot."""
 
     def begin(self, slot: Slot, ballot: Ballot, decree: Decree) -> None:
         """The owner of ``ballot`` proposed ``decree``: B1, B3, and the Lemma of section 2.1.
@@ -248,18 +250,22 @@ class History:
             self.passed_until = Slot(self.passed_until + 1)
 
     def _check_stamp(self, slot: Slot) -> None:
-        """3.3.3: a decree's stamp is no lower than those of earlier slots that an earlier ballot, or its own, proposed.
+        """3.3.3: a decree's stamp is no lower than those of earlier slots that its president can have known.
 
-        Not than those of *all* earlier slots: a vote of an old ballot in a high slot may be found,
-        and passed, after a later president stamped a new decree into a lower one.
+        It knew what it proposed itself, and what had passed in ballots up to its own.  Not what
+        merely had votes: one that nobody in its quorum had cast may be found, and passed, by a
+        later president, after this one stamped a new decree into a higher slot or a lower one.
         """
         decree = self.passed[slot]
         if decree == NOOP:
             return
-        for ballot, stamp_ms in self._stamps.items():
+        if self._stamps_proposed.get(decree.ballot, 0) > decree.stamp_ms:
+            check(False, f"3.3.3: the stamp of slot {slot} is not below an earlier slot's of {named(decree.ballot)}")
+        for ballot, stamp_ms in self._stamps_passed.items():
             if stamp_ms > decree.stamp_ms and ballot <= decree.ballot:
-                check(False, f"3.3.3: the stamp of slot {slot} is not below an earlier slot's of {named(ballot)}")
-        self._stamps[decree.ballot] = max(decree.stamp_ms, self._stamps.get(decree.ballot, 0))
+                check(False, f"3.3.3: the stamp of slot {slot} is not below what passed in {named(ballot)} before it")
+        for stamps, key in ((self._stamps_proposed, decree.ballot), (self._stamps_passed, self._passed_in[slot])):
+            stamps[key] = max(decree.stamp_ms, stamps.get(key, 0))
 
     def _check_claim(self, passed_until: Slot) -> None:
         if passed_until > self.passed_until:

@@ -119,7 +119,7 @@ class DiskFaults:
         final = (self._rot, self._rot, self._lie, self._put_back, self._copy, self._wipe)
         kind = self._random.choice((*harmless, *final))
         # Struck once at a time: what a start has to show would not be known otherwise.
-        if member.lost or member.damage is not None or member.directory.lies:
+        if member.lost or member.damage is not None or member.directory.lies or member.directory.has_no_descriptors:
             return
         if kind in harmless or self._can_spare(member.number):
             kind(member)

@@ -221,7 +221,11 @@ class World:
         except OutOfMemory as error:
             check(self._fatal is not None, f"a member that lacks {error} stops, and takes no other half of a step")
         if self._fatal is not None:
-            self._bury(*self._fatal)
+            try:
+                self._bury(*self._fatal)
+            except PowerCut as cut:
+                # It dies as it writes down that it was disowned; its next life is told again.
+                self.crash(cut.member, cut.down_ms)
         return True
 
     def run_until(self, when_ms: int) -> None:
