@@ -140,10 +140,11 @@ class ReplicatedObject(Generic[M]):
         Raises:
             BadRequest: if it is not.
         """
-        method = self.signature.find(_call(command), is_command=True)
+        call = _call(command)
+        method = self.signature.find(call, is_command=True)
         if method is None:
-            raise BadRequest(f"{_told(command)} is no command of {self.signature.kind.__name__} here")
-        _arguments(method, _call(command))
+            raise BadRequest(f"{_told(call)} is no command of {self.signature.kind.__name__} here")
+        _arguments(method, call)
 
     def apply(self, command: bytes, context: Decided) -> bytes:
         """Call the method that ``command`` names; the result is an encoded reply.
@@ -159,7 +160,7 @@ class ReplicatedObject(Generic[M]):
         method = self.signature.find(call, is_command=True)
         if method is None:
             raise LedgerTooNew(
-                f"slot {context.slot} calls {_told(command)}, which {self.signature.kind.__name__} does not have here: "
+                f"slot {context.slot} calls {_told(call)}, which {self.signature.kind.__name__} does not have here: "
                 "start the release of your program that has it"
             )
         arguments = _arguments(method, call)
@@ -189,7 +190,7 @@ class ReplicatedObject(Generic[M]):
         call = _call(question)
         method = self.signature.find(call, is_command=False)
         if method is None:
-            raise BadRequest(f"{_told(question)} is no query of {self.signature.kind.__name__} here")
+            raise BadRequest(f"{_told(call)} is no query of {self.signature.kind.__name__} here")
         try:
             return _encode(Returned(Raw(_encode_plain(method.function(self.machine, **_arguments(method, call))))))
         except Rejected as refusal:
@@ -239,9 +240,8 @@ def _call(call: bytes) -> Call:
         raise BadRequest(f"this is no call of a replicated object: {error}") from error
 
 
-def _told(call: bytes) -> str:
-    decoded = _call(call)
-    return f"{decoded.name} (version {decoded.version}, fingerprint {decoded.fingerprint.hex()})"
+def _told(call: Call) -> str:
+    return f"{call.name} (version {call.version}, fingerprint {call.fingerprint.hex()})"
 
 
 def _arguments(method: Method, call: Call) -> dict[str, Any]:
