@@ -53,6 +53,10 @@ class LedgerTooNew(LedgerError):
     """The ledger was written in a format, or calls commands, that only a newer release of the program knows."""
 
 
+class SnapshotUnusable(LedgerError):
+    """A snapshot is damaged, or holds what this release of the program does not have; the message says which."""
+
+
 class WrongCluster(LedgerError):
     """The data directory belongs to another cluster."""
 

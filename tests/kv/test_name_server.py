@@ -9,7 +9,7 @@ from paxon.core.decree import FIRST_SLOT
 from paxon.errors import BadRequest, ProtocolError
 from paxon.kv import name_server as kv
 from paxon.kv.name_server import Compared, Deleted, Found, NameServer, Written, read_reply
-from paxon.rsm.machine import Context, StateMachine
+from paxon.rsm.machine import ByteMachine, Context
 
 CONTEXT = Context(FIRST_SLOT, 0)
 # Few of each, so that they meet.
@@ -85,7 +85,7 @@ def test_two_of_them_agree_byte_by_byte(steps: list[Step]) -> None:
 
 @given(st.binary(max_size=64))
 def test_no_bytes_make_it_raise(noise: bytes) -> None:
-    machine: StateMachine = NameServer()
+    machine: ByteMachine = NameServer()
     msgspec.msgpack.decode(machine.apply(noise, CONTEXT))
     msgspec.msgpack.decode(machine.query(noise))
 

@@ -96,7 +96,7 @@ _decode_reply = msgspec.msgpack.Decoder(Reply).decode
 
 
 class NameServer:
-    """A dictionary of byte strings, as a ``StateMachine``.
+    """A dictionary of byte strings, as a ``ByteMachine``.
 
     A key's version counts its changes: 1 when it gets a value, one more with every put after
     that.  A deleted key is forgotten altogether, so a later put starts at 1 again.

@@ -10,14 +10,14 @@ from paxon.net.calls import CallServer
 from paxon.node.config import MemberConfig
 from paxon.node.node import Node
 from paxon.node.service import CALL_LIMITS, CLIENT_VOCABULARY, ClientService
-from paxon.rsm.machine import StateMachine
+from paxon.rsm.machine import ByteMachine
 
 logger = logging.getLogger(__name__)
 
 EXIT_DONE, EXIT_FAILED = 0, 1
 
 
-def run_member(config: MemberConfig, machine: StateMachine) -> int:
+def run_member(config: MemberConfig, machine: ByteMachine) -> int:
     """Run one member until SIGTERM or SIGINT, then stop it in good order.
 
     Returns the process's exit code: 0 after a signal, 1 if the member had to stop by itself.
@@ -43,7 +43,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(config: MemberConfig, machine: StateMachine) -> int:
+async def _serve(config: MemberConfig, machine: ByteMachine) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -30,7 +30,7 @@ from paxon.node.settings import MIB
 from paxon.node.status import MemberStatus, Role
 from paxon.node.vocabulary import PEER_VOCABULARY
 from paxon.rsm.applier import Applier
-from paxon.rsm.machine import StateMachine
+from paxon.rsm.machine import ByteMachine
 from paxon.storage.directory import OsDirectory
 from paxon.storage.identity import DataDirectory, Remembrance
 from paxon.storage.ledger_file import LedgerFile
@@ -64,7 +64,7 @@ class Node:
     ``failed`` resolves if the member had to stop by itself: with the error to report.
     """
 
-    def __init__(self, config: MemberConfig, machine: StateMachine) -> None:
+    def __init__(self, config: MemberConfig, machine: ByteMachine) -> None:
         self._config = config
         self._names = {node: name for name, node in config.ids.items()}
         self._applier = Applier(machine)

@@ -7,7 +7,7 @@ never wedge on one).  Does not know: ballots, clients, or what a command says.
 from paxon.core.decree import FIRST_SLOT, Decree, Slot
 from paxon.errors import InvariantViolation, check
 from paxon.rsm.attempt import Result, attempt, failure, not_bytes
-from paxon.rsm.machine import Context, StateMachine
+from paxon.rsm.machine import ByteMachine, Context
 
 
 class Applier:
@@ -17,7 +17,7 @@ class Applier:
     and no other; ``now_ms`` is the highest stamp among them.
     """
 
-    def __init__(self, machine: StateMachine) -> None:
+    def __init__(self, machine: ByteMachine) -> None:
         self._machine = machine
         self._applied_until = FIRST_SLOT
         self._now_ms = 0

@@ -4,7 +4,7 @@ Knows: which failures every member shares.  Does not know: slots' order, or who 
 """
 
 from paxon.errors import ApplyFailed, InvariantViolation, LedgerTooNew
-from paxon.rsm.machine import Context, StateMachine
+from paxon.rsm.machine import ByteMachine, Context
 
 Result = bytes | ApplyFailed
 """What applying one command gives: the machine's bytes, or the decided failure as a value, not raised.
@@ -13,7 +13,7 @@ Success is bare bytes because a wrapper per command would cost more than the res
 """
 
 
-def attempt(machine: StateMachine, command: bytes, context: Context) -> Result:
+def attempt(machine: ByteMachine, command: bytes, context: Context) -> Result:
     """Apply one command; the log must never wedge on one that fails.
 
     Raises:

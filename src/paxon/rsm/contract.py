@@ -41,16 +41,27 @@ _IS_NO_FUNCTION: Final = 0x20 | 0x80 | 0x200
 class Context:
     """What is decided about a command beside its arguments: the same on every member, and at every replay."""
 
-    __slots__ = ("_number", "_random", "now_ms", "slot")
+    __slots__ = ("_number", "_random", "emitted", "now_ms", "session", "slot")
 
-    def __init__(self, slot: int, now_ms: int, number: int = 0) -> None:
+    def __init__(self, slot: int, now_ms: int, number: int = 0, session: bytes | None = None) -> None:
         """``number`` is the place of the command among those of its slot."""
         self.slot = slot
         """The place of the command in the log; grows from command to command, several may share one."""
         self.now_ms = now_ms
         """The decided time in milliseconds since the Unix epoch.  Never runs backwards.  The only clock there is."""
+        self.session = session
+        """The session that the command belongs to; ``None`` if it came without one."""
+        self.emitted: list[tuple[str, object]] = []
+        """What the command told the change feed, each under its topic."""
         self._number = number
         self._random: Chance | None = None
+
+    def emit(self, topic: str, event: object) -> None:
+        """Tell everybody who watches ``topic`` of ``event``, which is plain data.
+
+        It reaches them only if the command succeeds, once, in the order of the log.
+        """
+        self.emitted.append((topic, event))
 
     @property
     def random(self) -> Chance:
@@ -195,6 +206,17 @@ class StateMachine:
         machine = super().__new__(cls)
         object.__setattr__(machine, _JOURNAL, Journal())
         return machine
+
+    def next_due_ms(self) -> int | None:
+        """The decided time at which ``on_due`` has something to do; ``None`` if nothing waits for time to pass."""
+        return None
+
+    def on_due(self, ctx: Context) -> None:
+        """Do what time has made due.  Called on every member before the first command at or after ``next_due_ms``.
+
+        A member that leads sees to it that there is such a command soon, if need be one that
+        does nothing else.  Afterwards ``next_due_ms`` is later than ``ctx.now_ms``, or ``None``.
+        """
 
     def __setattr__(self, name: str, value: Any) -> None:
         journal = journal_of(self)

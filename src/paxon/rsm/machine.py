@@ -1,6 +1,7 @@
 """What a state machine promises, and what it is given in return (section 4.1 of the paper)."""
 
-from typing import Final, Protocol
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 from msgspec import Struct
@@ -10,6 +11,10 @@ from paxon.core.decree import Slot
 MALFORMED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not the value asked for: text that is no UTF-8 and values nested deeper than
 the stack have errors of their own.  The same as in ``codec.values``, which this package does not know."""
+
+
+PIECE_BYTES: Final = 64 * 1024
+"""About how large one piece of a captured state is: what a loop can encode between two heartbeats without notice."""
 
 
 class Context(Struct, frozen=True):
@@ -24,8 +29,8 @@ class Context(Struct, frozen=True):
     """
 
 
-class StateMachine(Protocol):
-    """State that changes only by commands, the same commands in the same order on every member.
+class ByteMachine(Protocol):
+    """State that changes only by commands in bytes, the same commands in the same order on every member.
 
     What a state machine promises:
 
@@ -57,4 +62,25 @@ class StateMachine(Protocol):
 
         Raises:
             Exception: whatever it likes; the one who asked is told.
+        """
+
+
+@runtime_checkable
+class Capturable(Protocol):
+    """What a ``ByteMachine`` offers beside if its state can be in a snapshot (3.3.2)."""
+
+    def capture(self) -> Iterator[bytes]:
+        """The state as it is at this call, in pieces of about ``PIECE_BYTES`` at the most.
+
+        The pieces are made one by one while commands go on being applied, and those change
+        nothing in what is still to come.  Each step takes well under a millisecond per
+        ``PIECE_BYTES``.  One capture is under way at a time; closing the iterator ends it early.
+        Machines with equal states give equal pieces.
+        """
+
+    def restore(self, pieces: Iterable[bytes]) -> None:
+        """Have the captured state in place of the present one: equal in everything that a later command can see.
+
+        Raises:
+            SnapshotUnusable: if the pieces are no such capture, or one of a newer release.
         """

@@ -24,7 +24,7 @@ from msgspec import Struct, msgpack
 
 from paxon.errors import ApplyFailed, BadRequest
 from paxon.rsm.attempt import Result, attempt
-from paxon.rsm.machine import MALFORMED, Context, StateMachine
+from paxon.rsm.machine import MALFORMED, ByteMachine, Context
 
 REPLIES_MAX: Final = 1024
 """How many commands of one session may be unconfirmed: their replies are kept in memory on every member."""
@@ -152,13 +152,13 @@ class Session(Struct):
 
 
 class Sessions:
-    """A state machine around another one.  Satisfies ``rsm.machine.StateMachine``.
+    """A state machine around another one.  Satisfies ``rsm.machine.ByteMachine``.
 
     Invariants: no open session's ``expires_ms`` is at or before the decided time; ``_ended``
     holds no open session.
     """
 
-    def __init__(self, machine: StateMachine) -> None:
+    def __init__(self, machine: ByteMachine) -> None:
         self._machine = machine
         self._open: dict[bytes, Session] = {}
         self._ended: OrderedDict[bytes, int] = OrderedDict()
@@ -197,7 +197,7 @@ class Sessions:
                 assert_never(request)
 
     def query(self, question: bytes) -> bytes:
-        """See ``StateMachine``: the inner machine's own."""
+        """See ``ByteMachine``: the inner machine's own."""
         return self._machine.query(question)
 
     def _begin(self, request: Open, now_ms: int) -> bytes:

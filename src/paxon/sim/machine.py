@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from paxon.errors import InvariantViolation
 from paxon.rsm.attempt import attempt, failure
-from paxon.rsm.machine import Context, StateMachine
+from paxon.rsm.machine import ByteMachine, Context
 from paxon.sim.strikes import Strikes
 
 POISON = b"poison"
@@ -43,7 +43,7 @@ Result = bytes | Raised
 """What one command gave.  Both kinds are decided."""
 
 
-class ComparedMachine(StateMachine, Protocol):
+class ComparedMachine(ByteMachine, Protocol):
     """A state machine whose state can be compared with that of another member."""
 
     @property
@@ -61,7 +61,7 @@ class Orders(Protocol):
         """Something to read; ``None`` if the clients only see how far a member has come."""
 
 
-def result_of(machine: StateMachine, command: bytes, context: Context) -> Result:
+def result_of(machine: ByteMachine, command: bytes, context: Context) -> Result:
     """Apply a command.
 
     Raises:
@@ -71,7 +71,7 @@ def result_of(machine: StateMachine, command: bytes, context: Context) -> Result
     return result if isinstance(result, bytes) else Raised(str(result))
 
 
-def answer_of(machine: StateMachine, question: bytes) -> Result:
+def answer_of(machine: ByteMachine, question: bytes) -> Result:
     """Ask a question.
 
     Raises:

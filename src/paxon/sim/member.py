@@ -16,7 +16,7 @@ from paxon.net.peer_memory import PeerMemory
 from paxon.node.host import Host
 from paxon.node.settings import Limits
 from paxon.rsm.applier import Applier
-from paxon.rsm.machine import Context, StateMachine
+from paxon.rsm.machine import ByteMachine, Context
 from paxon.sim.agenda import Agenda, Life, Trace
 from paxon.sim.atlas import Damage
 from paxon.sim.clock import MILLION, Quartz, SimClock
@@ -60,7 +60,7 @@ class ForgetfulLedger(Ledger):
 
 
 class WatchedMachine:
-    """A member's machine: tells the oracle what it applies, and may end its process.  Satisfies ``StateMachine``."""
+    """A member's machine: tells the oracle what it applies, and may end its process.  Satisfies ``ByteMachine``."""
 
     def __init__(
         self, member: NodeId, oracle: Oracle, machine: ComparedMachine, fuse: Fuse, shortages: Shortages
@@ -72,7 +72,7 @@ class WatchedMachine:
         self._shortages = shortages
 
     def apply(self, command: bytes, context: Context) -> bytes:
-        """See ``StateMachine``.
+        """See ``ByteMachine``.
 
         Raises:
             MemoryError: after the command has changed the state: the worst moment.
@@ -92,7 +92,7 @@ class WatchedMachine:
         return result
 
     def query(self, question: bytes) -> bytes:
-        """See ``StateMachine``."""
+        """See ``ByteMachine``."""
         return self._machine.query(question)
 
 
@@ -366,7 +366,7 @@ class Member:
         )
 
 
-def _replayed(records: list[Record], machine: StateMachine) -> tuple[Ledger, Applier]:
+def _replayed(records: list[Record], machine: ByteMachine) -> tuple[Ledger, Applier]:
     """Ledger and machine where the file has them."""
     ledger, applier = ForgetfulLedger(), Applier(machine)
     for record in records:

@@ -10,13 +10,13 @@ soon as Paxon is installed.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from paxon.rsm.machine import Context, StateMachine
+    from paxon.rsm.machine import ByteMachine, Context
     from paxon.testing.cluster import ClusterFactory, SimulatedCluster
     from paxon.testing.failure import SimulationFailed
     from paxon.testing.requests import Pending
     from paxon.testing.seeds import simulate
 
-__all__ = ["ClusterFactory", "Context", "Pending", "SimulatedCluster", "SimulationFailed", "StateMachine", "simulate"]
+__all__ = ["ByteMachine", "ClusterFactory", "Context", "Pending", "SimulatedCluster", "SimulationFailed", "simulate"]
 
 _PLACES = {
     "ClusterFactory": "paxon.testing.cluster",
@@ -24,7 +24,7 @@ _PLACES = {
     "Pending": "paxon.testing.requests",
     "SimulatedCluster": "paxon.testing.cluster",
     "SimulationFailed": "paxon.testing.failure",
-    "StateMachine": "paxon.rsm.machine",
+    "ByteMachine": "paxon.rsm.machine",
     "simulate": "paxon.testing.seeds",
 }
 """Where each name is.  Looked up when it is first wanted: pytest loads this package in every run of every project

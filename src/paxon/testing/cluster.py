@@ -16,7 +16,7 @@ from paxon.core.decree import NodeId
 from paxon.core.roster import Majority
 from paxon.core.slip import Polling
 from paxon.errors import ConfigurationError, DeadlineExceeded, Unreachable
-from paxon.rsm.machine import StateMachine
+from paxon.rsm.machine import ByteMachine
 from paxon.sim.guard.machine import GuardedMachine, enclosed
 from paxon.sim.guard.subject import UserSubject
 from paxon.sim.machine import answer_of
@@ -35,7 +35,7 @@ SETTLE_S = 20.0
 GRACE_MS = 1_000
 """How much longer than a request's time one waits for its answer.  Members look at deadlines from time to time."""
 
-MachineT = TypeVar("MachineT", bound=StateMachine)
+MachineT = TypeVar("MachineT", bound=ByteMachine)
 
 
 class SimulatedCluster(Generic[MachineT]):

@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from paxon.errors import ConfigurationError
-from paxon.rsm.machine import StateMachine
+from paxon.rsm.machine import ByteMachine
 from paxon.sim.guard.subject import UserSubject
 from paxon.sim.plan import MEMBERS_MAX, PROFILES, plan_of
 from paxon.sim.world import Violation, World
@@ -40,7 +40,7 @@ class Simulated(Struct, frozen=True):
 
 
 def simulate(
-    machine: Callable[[], StateMachine],
+    machine: Callable[[], ByteMachine],
     seeds: int = 100,
     *,
     start: int = 0,

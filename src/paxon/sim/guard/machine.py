@@ -1,4 +1,4 @@
-"""The guard around a user's machine: each call in its own surroundings, each rule of ``StateMachine`` looked at.
+"""The guard around a user's machine: each call in its own surroundings, each rule of ``ByteMachine`` looked at.
 
 Knows: what a machine promises (``paxon.rsm.machine``).  Does not know: which of the members has it.
 """
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from paxon.errors import InvariantViolation, LedgerTooNew
 from paxon.rsm.attempt import failure
-from paxon.rsm.machine import Context, StateMachine
+from paxon.rsm.machine import ByteMachine, Context
 from paxon.sim.guard.surroundings import Surroundings
 from paxon.sim.guard.watch import listen
 from paxon.sim.machine import Raised, Result
@@ -54,7 +54,7 @@ class GuardedMachine:
     """
 
     def __init__(
-        self, make: Callable[[], StateMachine], surroundings: Surroundings, probes: Iterator[bytes] | None
+        self, make: Callable[[], ByteMachine], surroundings: Surroundings, probes: Iterator[bytes] | None
     ) -> None:
         listen()
         with surroundings:

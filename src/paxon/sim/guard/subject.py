@@ -18,7 +18,7 @@ from typing import Any
 
 from paxon.core.decree import NodeId, Slot
 from paxon.errors import ConfigurationError
-from paxon.rsm.machine import Context, StateMachine
+from paxon.rsm.machine import ByteMachine, Context
 from paxon.sim.clock import EPOCH_MS
 from paxon.sim.guard.interpreters import Origin
 from paxon.sim.guard.machine import GuardedMachine, MachineAtFault, enclosed
@@ -42,7 +42,7 @@ class UserSubject:
     """Satisfies ``Subject`` for a user's machine."""
 
     def __init__(
-        self, make: Callable[[], StateMachine], workload: Any, machine: Origin, workload_origin: Origin | None
+        self, make: Callable[[], ByteMachine], workload: Any, machine: Origin, workload_origin: Origin | None
     ) -> None:
         """``workload`` is ``None`` if the machine's class knows what to ask; the origins are for fresh interpreters.
 
@@ -88,7 +88,7 @@ class UserSubject:
         return cls(make, workload, machine, given)
 
     @classmethod
-    def by_hand(cls, make: Callable[[], StateMachine]) -> "UserSubject":
+    def by_hand(cls, make: Callable[[], ByteMachine]) -> "UserSubject":
         """A subject without clients.  Other hash seeds see it if a fresh interpreter can import it.
 
         Raises:
@@ -269,7 +269,7 @@ def _workload_of(make: Any, workload: Any, name: str) -> Workload:
     return Workload(commands, getattr(workload, "simulated_queries", None))
 
 
-def _made(make: Any, name: str) -> StateMachine:
+def _made(make: Any, name: str) -> ByteMachine:
     """One machine, which has what a machine must have."""
     try:
         machine: Any = make()
@@ -287,7 +287,7 @@ def _made(make: Any, name: str) -> StateMachine:
     return machine  # type: ignore[no-any-return]
 
 
-def _rehearse(machine: StateMachine, workload: Workload) -> None:
+def _rehearse(machine: ByteMachine, workload: Workload) -> None:
     """Let a machine run once, with nothing replaced."""
     if workload.commands is None:
         return
