@@ -12,11 +12,12 @@ from types import FunctionType
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, cast, get_type_hints, overload
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct, msgpack
 
-from paxon.errors import ContractError
+from paxon.errors import BadRequest, ContractError
 from paxon.rsm.chance import Chance
 from paxon.rsm.journal import Journal
+from paxon.rsm.machine import MALFORMED
 from paxon.rsm.schema import describe, fingerprint
 from paxon.rsm.tracked import tracked
 
@@ -134,6 +135,32 @@ class Method:
         self._where = f"{owner.__name__}.{attribute}"
         self.arguments, self.result, self.description = self._read_signature()
         self.fingerprint = fingerprint(self.description)
+        # Made once: finding the decoder of a type costs more than decoding a few arguments.
+        self._read_arguments_of = msgpack.Decoder(self.arguments).decode
+        self.read_result = msgpack.Decoder(self.result).decode
+        self._in_order = tuple(name for name in self.arguments.__struct_fields__ if name not in self._by_name)
+
+    def read_arguments(self, body: bytes | Raw) -> Struct:
+        """The record of the arguments in ``body``.
+
+        Raises:
+            BadRequest: if they are not those of this method.
+        """
+        try:
+            return self._read_arguments_of(body)
+        except MALFORMED as error:
+            raise BadRequest(f"{self} does not take these arguments: {error}") from error
+
+    def call(self, *leading: Any, arguments: Struct) -> Any:
+        """Call the method on ``leading``, the machine and for a command the context, with recorded arguments.
+
+        Raises:
+            Exception: whatever the method raises.
+        """
+        values = [getattr(arguments, name) for name in self._in_order]
+        if not self._by_name:
+            return self.function(*leading, *values)
+        return self.function(*leading, *values, **{name: getattr(arguments, name) for name in self._by_name})
 
     def __str__(self) -> str:
         return f"{'command' if self.is_command else 'query'} {self.name} (version {self.version})"
@@ -141,6 +168,7 @@ class Method:
     def _read_signature(self) -> tuple[type[Struct], Any, str]:
         function = cast(FunctionType, self.function)
         code = function.__code__
+        self._by_name = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
         if code.co_flags & _IS_NO_FUNCTION:
             raise self._fault(
                 "is a coroutine or a generator", "make it a plain method: it runs between two others, whole"

@@ -12,7 +12,6 @@ MALFORMED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not the value asked for: text that is no UTF-8 and values nested deeper than
 the stack have errors of their own.  The same as in ``codec.values``, which this package does not know."""
 
-
 PIECE_BYTES: Final = 64 * 1024
 """About how large one piece of a captured state is: what a loop can encode between two heartbeats without notice."""
 
@@ -27,6 +26,8 @@ class Context(Struct, frozen=True):
     It never runs backwards from one command to the next, and all commands of one slot share
     it.  It is the only clock a state machine may see.
     """
+    session: bytes | None = None
+    """The session that the command belongs to; ``None`` if it came without one."""
 
 
 class ByteMachine(Protocol):

@@ -11,7 +11,6 @@ refusal's class by module and name, its arguments, and its text for those who do
 from collections.abc import Callable
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, cast
 
-import msgspec
 from msgspec import Raw, Struct, msgpack
 
 from paxon.errors import BadRequest, ContractError, InvariantViolation, LedgerTooNew, Rejected
@@ -34,10 +33,10 @@ class Call(Struct, frozen=True, array_like=True):
     arguments: Raw
 
 
-class Returned(Struct, frozen=True, array_like=True, tag=1):
+class Returned(Struct, Generic[R], frozen=True, array_like=True, tag=1):
     """The method returned ``result``."""
 
-    result: Raw
+    result: R
 
 
 class Refused(Struct, frozen=True, array_like=True, tag=2):
@@ -50,7 +49,7 @@ class Refused(Struct, frozen=True, array_like=True, tag=2):
 
 _encode: Final = msgpack.Encoder().encode
 _decode_call: Final = msgpack.Decoder(Call).decode
-_decode_reply: Final = msgpack.Decoder(Returned | Refused).decode
+_decode_reply: Final = msgpack.Decoder(Returned[Raw] | Refused).decode
 
 
 class Signature:
@@ -92,9 +91,9 @@ class Signature:
         body = _encode(record)
         try:
             # Whoever is wrong learns it here, and not when every member has refused the call.
-            msgpack.decode(body, type=method.arguments)
-        except msgspec.ValidationError as error:
-            raise TypeError(f"{method}: {error}") from error
+            method.read_arguments(body)
+        except BadRequest as error:
+            raise TypeError(str(error)) from error.__cause__
         return _encode(Call(method.name, method.version, method.fingerprint, Raw(body)))
 
     def decode_reply(self, method: Method, reply: bytes) -> Any:
@@ -104,8 +103,8 @@ class Signature:
             Rejected: if the method refused: of the class that it raised, where that class is known here.
         """
         decoded = _decode_reply(reply)
-        if isinstance(decoded, Returned):
-            return msgpack.decode(decoded.result, type=method.result)
+        if not isinstance(decoded, Refused):
+            return method.read_result(decoded.result)
         raise _refusal(decoded)
 
     def find(self, call: Call, is_command: bool) -> Method | None:
@@ -115,13 +114,14 @@ class Signature:
 
 
 class ReplicatedObject(Generic[M]):
-    """Satisfies ``rsm.machine.StateMachine`` for a state machine of a user's class.
+    """Satisfies ``rsm.machine.ByteMachine`` for a state machine of a user's class.
 
     Invariant: between two calls nothing is noted in the state's journal.
     """
 
-    def __init__(self, machine: M) -> None:
-        """
+    def __init__(self, machine: M, on_event: Callable[[str, bytes], None] = lambda topic, event: None) -> None:
+        """``on_event`` is given what commands emit, once they have succeeded.
+
         Raises:
             ContractError: if the class of ``machine`` cannot be replicated as it is written.
         """
@@ -131,6 +131,7 @@ class ReplicatedObject(Generic[M]):
         """How many commands raised what was no ``Rejected``: bugs in the state machine, or in its callers."""
         self._journal = journal_of(machine)
         self._journal.forget()
+        self._on_event = on_event
         self._slot = 0
         self._number = 0
 
@@ -144,7 +145,7 @@ class ReplicatedObject(Generic[M]):
         method = self.signature.find(call, is_command=True)
         if method is None:
             raise BadRequest(f"{_told(call)} is no command of {self.signature.kind.__name__} here")
-        _arguments(method, call)
+        method.read_arguments(call.arguments)
 
     def apply(self, command: bytes, context: Decided) -> bytes:
         """Call the method that ``command`` names; the result is an encoded reply.
@@ -163,11 +164,12 @@ class ReplicatedObject(Generic[M]):
                 f"slot {context.slot} calls {_told(call)}, which {self.signature.kind.__name__} does not have here: "
                 "start the release of your program that has it"
             )
-        arguments = _arguments(method, call)
+        arguments = method.read_arguments(call.arguments)
         journal = self._journal
+        ours = Context(context.slot, context.now_ms, self._number, context.session)
         try:
-            ours = Context(context.slot, context.now_ms, self._number)
-            reply = _encode(Returned(Raw(_encode_plain(method.function(self.machine, ours, **arguments)))))
+            reply = _encode(Returned(plain(method.call(self.machine, ours, arguments=arguments))))
+            events = [(topic, _encode(plain(event))) for topic, event in ours.emitted] if ours.emitted else ()
         except Rejected as refusal:
             journal.take_back()
             return _encode_refusal(refusal)
@@ -178,6 +180,8 @@ class ReplicatedObject(Generic[M]):
             self.failures += 1
             raise
         journal.forget()
+        for topic, event in events:
+            self._on_event(topic, event)
         return reply
 
     def query(self, question: bytes) -> bytes:
@@ -192,7 +196,7 @@ class ReplicatedObject(Generic[M]):
         if method is None:
             raise BadRequest(f"{_told(call)} is no query of {self.signature.kind.__name__} here")
         try:
-            return _encode(Returned(Raw(_encode_plain(method.function(self.machine, **_arguments(method, call))))))
+            return _encode(Returned(plain(method.call(self.machine, arguments=method.read_arguments(call.arguments)))))
         except Rejected as refusal:
             return _encode_refusal(refusal)
         finally:
@@ -242,18 +246,6 @@ def _call(call: bytes) -> Call:
 
 def _told(call: Call) -> str:
     return f"{call.name} (version {call.version}, fingerprint {call.fingerprint.hex()})"
-
-
-def _arguments(method: Method, call: Call) -> dict[str, Any]:
-    try:
-        record = msgpack.decode(call.arguments, type=method.arguments)
-    except MALFORMED as error:
-        raise BadRequest(f"{method} does not take these arguments: {error}") from error
-    return {name: getattr(record, name) for name in method.arguments.__struct_fields__}
-
-
-def _encode_plain(result: Any) -> bytes:
-    return _encode(plain(result))
 
 
 def _encode_refusal(refusal: Rejected) -> bytes:

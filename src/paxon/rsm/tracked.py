@@ -242,6 +242,8 @@ def tracked(value: Any, journal: Journal) -> Any:
 
 def plain(value: Any) -> Any:
     """``value`` without tracking, to any depth."""
+    if type(value) in SCALARS:
+        return value
     if isinstance(value, CONTAINERS):
         return value.plain()
     if type(value) is tuple:
