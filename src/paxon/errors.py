@@ -141,6 +141,18 @@ class Rejected(RequestError):
     code = "rejected"
 
 
+class NotYetKnown(RequestError):
+    """Not every member's program has the command yet.  Not applied; upgrade the member that is named, and try again."""
+
+    code = "not_yet_known"
+
+
+class Compacted(RequestError):
+    """The events asked for are kept no more.  Read the state, and watch from there on."""
+
+    code = "compacted"
+
+
 class Unreachable(RequestError):
     """No member could be reached before anything was sent.  Not applied."""
 

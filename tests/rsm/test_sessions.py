@@ -197,11 +197,11 @@ def test_memory_does_not_grow_with_sessions_that_were_closed(stage: Stage) -> No
 
 
 def test_the_next_end_is_told_to_whoever_must_let_time_pass(stage: Stage) -> None:
-    due_ms = stage.sessions.next_end_ms()
+    due_ms = stage.sessions.next_due_ms()
     assert due_ms == stage.now_ms + TTL_MS
     stage.do(Close(A))
     stage.do(Plain(b"time passes"), after_ms=TTL_MS)
-    assert stage.sessions.next_end_ms() is None
+    assert stage.sessions.next_due_ms() is None
 
 
 @given(st.integers(0, 1 << 32), st.integers(1, 3), st.integers(1, 30))

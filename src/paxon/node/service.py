@@ -119,6 +119,8 @@ ERRORS: dict[str, type[RequestError]] = {
         errors.BadRequest,
         errors.ApplyFailed,
         errors.Rejected,
+        errors.NotYetKnown,
+        errors.Compacted,
         errors.Unreachable,
         errors.OutcomeUnknown,
         errors.DeadlineExceeded,

@@ -85,3 +85,14 @@ class Capturable(Protocol):
         Raises:
             SnapshotUnusable: if the pieces are no such capture, or one of a newer release.
         """
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """What a ``ByteMachine`` offers beside if something in it waits for time to pass."""
+
+    def next_due_ms(self) -> int | None:
+        """The decided time from which on ``on_due`` has something to do; ``None`` if nothing waits."""
+
+    def on_due(self, context: Context) -> None:
+        """Do what time has made due: called on every member alike, before a command at or after that time."""

@@ -13,7 +13,7 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, cast
 
 from msgspec import Raw, Struct, msgpack
 
-from paxon.errors import BadRequest, ContractError, InvariantViolation, LedgerTooNew, Rejected
+from paxon.errors import BadRequest, ContractError, InvariantViolation, LedgerTooNew, NotYetKnown, Rejected
 from paxon.rsm.contract import MARK, Context, Mark, Method, StateMachine, journal_of, methods_of
 from paxon.rsm.machine import MALFORMED
 from paxon.rsm.machine import Context as Decided
@@ -47,6 +47,9 @@ class Refused(Struct, frozen=True, array_like=True, tag=2):
     text: str
 
 
+Ability = tuple[str, int, bytes]
+"""A command that some code has: its name, version and fingerprint."""
+
 _encode: Final = msgpack.Encoder().encode
 _decode_call: Final = msgpack.Decoder(Call).decode
 _decode_reply: Final = msgpack.Decoder(Returned[Raw] | Refused).decode
@@ -62,6 +65,10 @@ class Signature:
         """
         self.kind = kind
         self._methods = methods_of(kind)
+        self.abilities: tuple[Ability, ...] = tuple(
+            (method.name, method.version, method.fingerprint) for method in self._methods.values() if method.is_command
+        )
+        """Every command, in an order that is the same in every process."""
 
     def method(self, function: Callable[..., Any], is_command: bool) -> Method:
         """The marked method that ``function`` is.
@@ -131,6 +138,9 @@ class ReplicatedObject(Generic[M]):
         """How many commands raised what was no ``Rejected``: bugs in the state machine, or in its callers."""
         self._journal = journal_of(machine)
         self._journal.forget()
+        self.usable: frozenset[Ability] | None = None
+        """The commands that may be carried out, which is decided elsewhere; ``None`` for all that there are."""
+        self.is_timed = type(machine).next_due_ms is not StateMachine.next_due_ms
         self._on_event = on_event
         self._slot = 0
         self._number = 0
@@ -151,6 +161,7 @@ class ReplicatedObject(Generic[M]):
         """Call the method that ``command`` names; the result is an encoded reply.
 
         Raises:
+            NotYetKnown: if it is none of the ``usable`` ones.
             LedgerTooNew: if this code does not have that very method: going on would part the members.
             BadRequest: if the call makes no sense to anybody.
             Exception: whatever the method raises that is no ``Rejected``; the state is then as before.
@@ -158,6 +169,8 @@ class ReplicatedObject(Generic[M]):
         self._number = self._number + 1 if context.slot == self._slot else 0
         self._slot = context.slot
         call = _call(command)
+        if self.usable is not None and (call.name, call.version, call.fingerprint) not in self.usable:
+            raise NotYetKnown(f"not every member has {_told(call)} yet")
         method = self.signature.find(call, is_command=True)
         if method is None:
             raise LedgerTooNew(
@@ -165,11 +178,34 @@ class ReplicatedObject(Generic[M]):
                 "start the release of your program that has it"
             )
         arguments = method.read_arguments(call.arguments)
-        journal = self._journal
         ours = Context(context.slot, context.now_ms, self._number, context.session)
+        return self._run(ours, lambda: _encode(Returned(plain(method.call(self.machine, ours, arguments=arguments)))))
+
+    def next_due_ms(self) -> int | None:
+        """See ``Timed``."""
+        return self.machine.next_due_ms()
+
+    def on_due(self, context: Decided) -> None:
+        """See ``Timed``.  A machine that raises there is left as it was, and counted."""
+        ours = Context(context.slot, context.now_ms)
+
+        def work() -> bytes:
+            self.machine.on_due(ours)
+            return b""
+
         try:
-            reply = _encode(Returned(plain(method.call(self.machine, ours, arguments=arguments))))
-            events = [(topic, _encode(plain(event))) for topic, event in ours.emitted] if ours.emitted else ()
+            self._run(ours, work)
+        except (InvariantViolation, MemoryError):
+            raise
+        except Exception:  # noqa: S110  # Counted, and nobody waits for an answer.
+            pass
+
+    def _run(self, context: Context, work: Callable[[], bytes]) -> bytes:
+        """What ``work`` returns, all or nothing: its changes of the state and what it emits."""
+        journal = self._journal
+        try:
+            reply = work()
+            events = [(topic, _encode(plain(event))) for topic, event in context.emitted] if context.emitted else ()
         except Rejected as refusal:
             journal.take_back()
             return _encode_refusal(refusal)

@@ -24,9 +24,9 @@ from msgspec import Struct, msgpack
 
 from paxon.errors import ApplyFailed, BadRequest
 from paxon.rsm.attempt import Result, attempt
-from paxon.rsm.machine import MALFORMED, ByteMachine, Context
+from paxon.rsm.machine import MALFORMED, ByteMachine, Context, Timed
 
-REPLIES_MAX: Final = 1024
+REPLIES_MAX: Final = 4096
 """How many commands of one session may be unconfirmed: their replies are kept in memory on every member."""
 
 ENDED_MAX: Final = 65_536
@@ -52,13 +52,15 @@ class Open(Struct, frozen=True, array_like=True, tag=1):
 class Perform(Struct, frozen=True, array_like=True, tag=2):
     """Command: apply ``command`` as number ``sequence`` of ``session``.
 
-    ``confirmed`` is the first number whose reply the session may still ask for.
+    ``confirmed`` is the first number whose reply the session may still ask for.  Without a
+    command the number is used up for nothing: whoever gave up waiting makes sure in this way that
+    an earlier ``Perform`` of the number, should it not be decided yet, never takes effect.
     """
 
     session: bytes
     sequence: int
     confirmed: int
-    command: bytes
+    command: bytes | None
 
 
 class Close(Struct, frozen=True, array_like=True, tag=3):
@@ -71,6 +73,10 @@ class Plain(Struct, frozen=True, array_like=True, tag=4):
     """Command: apply ``command`` without a session: once for every time it is decided."""
 
     command: bytes
+
+
+class Tick(Struct, frozen=True, array_like=True, tag=5):
+    """Command: let decided time catch up, so that what is due by time happens while nobody else submits anything."""
 
 
 class Done(Struct, frozen=True, array_like=True, tag=1):
@@ -115,8 +121,12 @@ class Crowded(Struct, frozen=True, array_like=True, tag=7):
     """Not applied: too many replies of the session are not confirmed."""
 
 
-Request = Open | Perform | Close | Plain
-Answer = Done | Failed | Opened | Ended | Early | Confirmed | Crowded
+class Withdrawn(Struct, frozen=True, array_like=True, tag=8):
+    """The number is used up, and nothing was applied for it, nor ever will be."""
+
+
+Request = Open | Perform | Close | Plain | Tick
+Answer = Done | Failed | Opened | Ended | Early | Confirmed | Crowded | Withdrawn
 
 _encode: Final = msgpack.Encoder().encode
 _decode: Final = msgpack.Decoder(Request).decode
@@ -160,6 +170,7 @@ class Sessions:
 
     def __init__(self, machine: ByteMachine) -> None:
         self._machine = machine
+        self._timed = machine if isinstance(machine, Timed) else None
         self._open: dict[bytes, Session] = {}
         self._ended: OrderedDict[bytes, int] = OrderedDict()
         self._due: list[tuple[int, bytes]] = []
@@ -168,9 +179,21 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._open)
 
-    def next_end_ms(self) -> int | None:
-        """The decided time at which a session may end if nobody uses it; ``None`` if none is open."""
-        return self._due[0][0] if self._due else None
+    def next_due_ms(self) -> int | None:
+        """The decided time at which a session may end for want of use, or something is due in the inner machine."""
+        ours = self._due[0][0] if self._due else None
+        inner = None if self._timed is None else self._timed.next_due_ms()
+        if ours is None or inner is None:
+            return ours if inner is None else inner
+        return min(ours, inner)
+
+    def on_due(self, context: Context) -> None:
+        """End what is due, and let the inner machine do the same."""
+        self._end_what_is_due(context.now_ms)
+        if self._timed is not None:
+            due_ms = self._timed.next_due_ms()
+            if due_ms is not None and due_ms <= context.now_ms:
+                self._timed.on_due(context)
 
     def apply(self, command: bytes, context: Context) -> bytes:
         """Carry out one encoded ``Request``; the result is an encoded ``Answer``.
@@ -183,7 +206,7 @@ class Sessions:
             request = _decode(command)
         except MALFORMED as error:
             raise BadRequest(f"this is no command for sessions: {error}") from error
-        self._end_what_is_due(context.now_ms)
+        self.on_due(context)
         match request:
             case Perform():
                 return self._perform(request, context)
@@ -193,6 +216,8 @@ class Sessions:
                 return self._begin(request, context.now_ms)
             case Close():
                 return self._end(request.session)
+            case Tick():
+                return _encode(Done(b""))
             case _:
                 assert_never(request)
 
@@ -227,7 +252,11 @@ class Sessions:
             return _encode(Early(session.sequence))
         if session.sequence - session.confirmed >= REPLIES_MAX:
             return _encode(Crowded())
-        answer = _answer(attempt(self._machine, request.command, context))
+        if request.command is None:
+            answer = _encode(Withdrawn())
+        else:
+            ours = Context(context.slot, context.now_ms, request.session)
+            answer = _answer(attempt(self._machine, request.command, ours))
         session.replies[session.sequence] = answer
         session.sequence += 1
         return answer

@@ -1,0 +1,311 @@
+"""Several state machines in one log: a user's own and the ready-made ones, each a named part.
+
+Knows: which part a command is for, which calls every member understands, and what time makes due.
+Does not know: what a part does, sessions, or members beyond their names.
+
+Theory of operation.  Members are upgraded one by one.  A call that one release decides and
+another does not have would stop every member of the other, so each member announces through
+the log which calls its code has, and a call is used only once every member that ever announced
+anything has it.  That follows from the log alone, so members agree on it; a member that
+comes up with older code than the log uses says so and stops (``LedgerTooNew``).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Final, TypeVar, assert_never
+
+from msgspec import Struct, msgpack
+
+from paxon.errors import BadRequest, NotYetKnown, SnapshotUnusable
+from paxon.rsm.contract import StateMachine
+from paxon.rsm.feed import Event, Feed
+from paxon.rsm.machine import MALFORMED, PIECE_BYTES, ByteMachine, Capturable, Context
+from paxon.rsm.objects import Ability, ReplicatedObject
+
+T = TypeVar("T")
+
+
+class PartCall(Struct, frozen=True, array_like=True, tag=1):
+    """Command: ``body`` for one part.  Its result is the part's."""
+
+    part: str
+    body: bytes
+
+
+class Announce(Struct, frozen=True, array_like=True, tag=2):
+    """Command: the code of ``member`` has these calls, by part.  Its result is empty."""
+
+    member: str
+    abilities: dict[str, tuple[Ability, ...]]
+
+
+class Question(Struct, frozen=True, array_like=True):
+    """Question: ``body`` for one part."""
+
+    part: str
+    body: bytes
+
+
+Command = PartCall | Announce
+
+_encode: Final = msgpack.Encoder().encode
+_decode: Final = msgpack.Decoder(Command).decode
+_decode_question: Final = msgpack.Decoder(Question).decode
+
+encode = _encode
+"""A ``Command`` or ``Question`` in bytes."""
+
+FORMAT: Final = 1
+"""Of a captured assembly."""
+
+
+class Beginning(Struct, frozen=True, array_like=True):
+    """The first piece of a captured assembly."""
+
+    format: int
+    announced: dict[str, dict[str, tuple[Ability, ...]]]
+    next_event: int
+    parts: list[str]
+
+
+class Assembly:
+    """Parts by name.  Satisfies ``rsm.machine.ByteMachine`` and ``Timed``, and ``Capturable`` if its parts do.
+
+    Invariant: ``_due_ms`` has the ``next_due_ms`` of every timed part as of its last command.
+    """
+
+    def __init__(self, parts: Mapping[str, StateMachine | ByteMachine]) -> None:
+        """
+        Raises:
+            ContractError: if a class cannot be replicated as it is written.
+        """
+        self.feed = Feed()
+        self.parts: dict[str, ByteMachine] = {}
+        self.objects: dict[str, ReplicatedObject[StateMachine]] = {}
+        self._timed: dict[str, ReplicatedObject[StateMachine]] = {}
+        self._due_ms: dict[str, int | None] = {}
+        self._next_due_ms: int | None = None
+        self._announced: dict[str, dict[str, tuple[Ability, ...]]] = {}
+        self._slot = 0
+        self._has_changed: Callable[[], None] = lambda: None
+        for name, machine in parts.items():
+            if not isinstance(machine, StateMachine):
+                self.parts[name] = machine
+                continue
+            part = ReplicatedObject(machine, partial(self._on_event, name))
+            # Nothing is known to anybody until somebody announces it.
+            part.usable = frozenset()
+            self.parts[name] = self.objects[name] = part
+            if part.is_timed:
+                self._timed[name] = part
+                self._due_ms[name] = None
+
+    # --- what this code can do, and what all can ---
+
+    @property
+    def abilities(self) -> dict[str, tuple[Ability, ...]]:
+        """The commands that this code has, by part."""
+        return {name: part.signature.abilities for name, part in self.objects.items()}
+
+    def has_announced(self, member: str) -> bool:
+        """Whether the log says of ``member`` exactly what this code has."""
+        return self._announced.get(member) == self.abilities
+
+    def on_announced(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` after every announcement.  Not part of the state."""
+        self._has_changed = listener
+
+    def require_usable(self, part: str, ability: Ability) -> None:
+        """See that every member that ever announced anything has this command.
+
+        Raises:
+            NotYetKnown: if one has not, with its name.
+        """
+        usable = self.objects[part].usable
+        if usable is not None and ability not in usable:
+            lacking = [
+                member for member, abilities in self._announced.items() if ability not in abilities.get(part, ())
+            ]
+            who = f"the code of {', '.join(sorted(lacking))} does not have it" if lacking else "no member announced it"
+            raise NotYetKnown(
+                f"{ability[0]} (version {ability[1]}) cannot be used yet: {who}; upgrade it, then try again"
+            )
+
+    # --- commands and questions ---
+
+    def apply(self, command: bytes, context: Context) -> bytes:
+        """Carry out one encoded ``Command``.
+
+        Raises:
+            BadRequest: if it makes no sense.
+            NotYetKnown: if not every member has the call.
+            Exception: whatever the part raises.
+        """
+        try:
+            decoded = _decode(command)
+        except MALFORMED as error:
+            raise BadRequest(f"this is no command for parts: {error}") from error
+        self._slot = context.slot
+        match decoded:
+            case PartCall(part=name, body=body):
+                part = self.parts.get(name)
+                if part is None:
+                    raise BadRequest(f"there is no part {name!r} here; there are {', '.join(map(repr, self.parts))}")
+                if name not in self._timed:
+                    return part.apply(body, context)
+                try:
+                    return part.apply(body, context)
+                finally:
+                    self._look_at_due(name)
+            case Announce():
+                self._announced[decoded.member] = decoded.abilities
+                self._find_usable()
+                self._has_changed()
+                return b""
+            case _:
+                assert_never(decoded)
+
+    def query(self, question: bytes) -> bytes:
+        """Answer one encoded ``Question``.
+
+        Raises:
+            BadRequest: if it makes no sense.
+            Exception: whatever the part raises.
+        """
+        try:
+            decoded = _decode_question(question)
+        except MALFORMED as error:
+            raise BadRequest(f"this is no question for parts: {error}") from error
+        part = self.parts.get(decoded.part)
+        if part is None:
+            raise BadRequest(f"there is no part {decoded.part!r} here; there are {', '.join(map(repr, self.parts))}")
+        return part.query(decoded.body)
+
+    # --- time ---
+
+    def next_due_ms(self) -> int | None:
+        """The decided time at which some part has something to do."""
+        return self._next_due_ms
+
+    def on_due(self, context: Context) -> None:
+        """Let every part do what time has made due."""
+        self._slot = context.slot
+        for name, part in self._timed.items():
+            due_ms = self._due_ms[name]
+            if due_ms is not None and due_ms <= context.now_ms:
+                part.on_due(context)
+                self._look_at_due(name)
+
+    def _look_at_due(self, name: str) -> None:
+        due_ms = self._timed[name].next_due_ms()
+        if due_ms != self._due_ms[name]:
+            self._due_ms[name] = due_ms
+            self._next_due_ms = min((due for due in self._due_ms.values() if due is not None), default=None)
+
+    # --- inside ---
+
+    def _find_usable(self) -> None:
+        for name, part in self.objects.items():
+            known = [frozenset(abilities.get(name, ())) for abilities in self._announced.values()]
+            part.usable = frozenset.intersection(*known) if known else frozenset()
+
+    def _on_event(self, part: str, topic: str, body: bytes) -> None:
+        self.feed.append(self._slot, part, topic, body)
+
+    # --- snapshots ---
+
+    def capture(self) -> Iterator[bytes]:
+        """See ``Capturable``.
+
+        Raises:
+            SnapshotUnusable: if a part cannot be captured.
+        """
+        begun: list[Iterator[bytes]] = []
+        for name, part in self.parts.items():
+            if not isinstance(part, Capturable):
+                raise SnapshotUnusable(f"the part {name!r} cannot be captured: it has no capture and restore")
+            begun.append(part.capture())
+        beginning = _encode(Beginning(FORMAT, dict(self._announced), self.feed.next_number, list(self.parts)))
+        return _pieces(beginning, self.feed.events(), begun)
+
+    def restore(self, pieces: Iterable[bytes]) -> None:
+        """See ``Capturable``.
+
+        Raises:
+            SnapshotUnusable: if the pieces are no capture of an assembly, or of parts that this code does not have.
+        """
+        stream = iter(pieces)
+        beginning = _read(next(stream, b""), Beginning)
+        if beginning.format > FORMAT:
+            raise SnapshotUnusable(
+                f"the state has format {beginning.format}, this release knows up to {FORMAT}: upgrade"
+            )
+        unknown = [name for name in beginning.parts if name not in self.parts]
+        if unknown:
+            raise SnapshotUnusable(
+                f"the state has a part {unknown[0]!r}, which this program does not open: start the release that has it"
+            )
+        section = _Sections(stream)
+        events = [event for piece in section.next() for event in _read(piece, list[Event])]
+        for name in beginning.parts:
+            part = self.parts[name]
+            if not isinstance(part, Capturable):
+                raise SnapshotUnusable(f"the part {name!r} cannot be restored: it has no capture and restore")
+            captured = section.next()
+            part.restore(captured)
+            if next(captured, None) is not None:
+                raise SnapshotUnusable(f"the state of the part {name!r} goes on where it should end")
+        self.feed.replace(beginning.next_event, events)
+        self._announced = beginning.announced
+        self._find_usable()
+        for name in self._timed:
+            self._look_at_due(name)
+        self._has_changed()
+
+
+_MORE, _END = b"\x01", b"\x00"
+
+
+def _read(piece: bytes, kind: type[T]) -> T:
+    try:
+        return msgpack.decode(piece, type=kind)
+    except MALFORMED as error:
+        raise SnapshotUnusable(f"the state of an assembly cannot be read: {error}") from error
+
+
+def _pieces(beginning: bytes, events: list[Event], begun: list[Iterator[bytes]]) -> Iterator[bytes]:
+    """The beginning, a section for the feed and one for each part; a piece's first byte says whether it ends one."""
+    yield beginning
+    for captured in (_event_pieces(events), *begun):
+        for piece in captured:
+            yield _MORE + piece
+        yield _END
+
+
+def _event_pieces(events: list[Event]) -> Iterator[bytes]:
+    some: list[Event] = []
+    size = 0
+    for event in events:
+        some.append(event)
+        size += len(event.body) + len(event.topic)
+        if size >= PIECE_BYTES:
+            yield _encode(some)
+            some, size = [], 0
+    if some:
+        yield _encode(some)
+
+
+class _Sections:
+    """Takes a stream of pieces apart into its sections, one after the other."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def next(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            if piece == _END:
+                return
+            if piece[:1] != _MORE:
+                raise SnapshotUnusable("the state of an assembly has a piece that belongs nowhere")
+            yield piece[1:]
+        raise SnapshotUnusable("the state of an assembly ends too early")
