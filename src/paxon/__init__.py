@@ -1,5 +1,92 @@
-"""Paxon: Leslie Lamport's Part-Time Parliament as software that people run."""
+"""Paxon: Leslie Lamport's Part-Time Parliament as software that people run.
+
+A class of ``@command`` and ``@query`` methods is replicated by ``open``:
+
+    class Counter(paxon.StateMachine):
+        def __init__(self) -> None:
+            self.value = 0
+
+        @paxon.command
+        def add(self, ctx: paxon.Context, amount: int) -> int:
+            self.value += amount
+            return self.value
+
+    async with paxon.open(Counter, node="n1", data="./n1", cluster="cluster.toml") as member:
+        print(await member.submit(Counter.add, 5))
+"""
+
+from typing import TYPE_CHECKING
 
 from paxon.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from paxon.client.caller import Caller, Observed
+    from paxon.client.opening import Member
+    from paxon.client.opening import open_member as open  # noqa: A004
+    from paxon.errors import (
+        ApplyFailed,
+        Compacted,
+        ConfigurationError,
+        ContractError,
+        DeadlineExceeded,
+        NotLeader,
+        OutcomeUnknown,
+        Overloaded,
+        PaxonError,
+        Rejected,
+        RequestError,
+        ResultLost,
+        SessionEnded,
+        Unreachable,
+    )
+    from paxon.rsm.contract import Context, StateMachine, command, query
+
+__all__ = [
+    "ApplyFailed",
+    "Caller",
+    "Compacted",
+    "ConfigurationError",
+    "Context",
+    "ContractError",
+    "DeadlineExceeded",
+    "Member",
+    "NotLeader",
+    "Observed",
+    "OutcomeUnknown",
+    "Overloaded",
+    "PaxonError",
+    "Rejected",
+    "RequestError",
+    "ResultLost",
+    "SessionEnded",
+    "StateMachine",
+    "Unreachable",
+    "__version__",
+    "command",
+    "open",
+    "query",
+]
+
+_PLACES = {
+    "Caller": "paxon.client.caller:Caller",
+    "Context": "paxon.rsm.contract:Context",
+    "Member": "paxon.client.opening:Member",
+    "Observed": "paxon.client.caller:Observed",
+    "StateMachine": "paxon.rsm.contract:StateMachine",
+    "command": "paxon.rsm.contract:command",
+    "open": "paxon.client.opening:open_member",
+    "query": "paxon.rsm.contract:query",
+}
+"""Where each name is; those that are not here are errors.  Looked up when it is first wanted: every part of Paxon
+imports this package, and the lowest ones must not thereby import the highest."""
+
+
+def __getattr__(name: str) -> object:
+    if name.startswith("_") or name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    module, _, attribute = _PLACES.get(name, f"paxon.errors:{name}").partition(":")
+    found: object = getattr(importlib.import_module(module), attribute)
+    globals()[name] = found
+    return found

@@ -153,6 +153,12 @@ class Compacted(RequestError):
     code = "compacted"
 
 
+class SessionEnded(RequestError):
+    """The session had ended, for nobody used it for its ttl, before the command came.  Not applied."""
+
+    code = "session_ended"
+
+
 class Unreachable(RequestError):
     """No member could be reached before anything was sent.  Not applied."""
 
@@ -169,6 +175,12 @@ class DeadlineExceeded(OutcomeUnknown):
     """The deadline passed with the command already on its way.  Maybe applied."""
 
     code = "deadline"
+
+
+class ResultLost(OutcomeUnknown):
+    """The command **was applied**, but its result is known no more: its session ended before the answer came."""
+
+    code = "result_lost"
 
 
 class LeadershipLost(OutcomeUnknown):

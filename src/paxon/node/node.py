@@ -25,6 +25,7 @@ from paxon.node.clock import LoopClock
 from paxon.node.config import MemberConfig
 from paxon.node.host import Host
 from paxon.node.letters import PeerMessage
+from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
 from paxon.node.settings import MIB
 from paxon.node.status import MemberStatus, Role
@@ -183,16 +184,22 @@ class Node:
             return
         led = host.role is Role.LEADER
         host.stop()
+        if not led:
+            return
         try:
             async with asyncio.timeout(HAND_OVER_TIMEOUT_S):
-                while len(self._names) > 1 and (self._leader is None or self._leader.owner == self._config.node_id):
+                while self._can_be_followed and (self._leader is None or self._leader.owner == self._config.node_id):
                     self._leader_changed.clear()
                     await self._leader_changed.wait()
         except TimeoutError:
             logger.warning("nobody took the leadership over in time", extra={"fields": {}})
         else:
-            if led:
-                await asyncio.sleep(FAREWELL_S)
+            await asyncio.sleep(FAREWELL_S)
+
+    @property
+    def _can_be_followed(self) -> bool:
+        """Whether anybody is there to take the leadership over."""
+        return self._links is not None and any(link.is_up for link in self._links.statistics().links)
 
     async def close(self) -> None:
         """Close links, ledger and directory.  May be called at any time, once."""
@@ -219,8 +226,16 @@ class Node:
             RequestError: if it is refused at once: not applied.
         """
         future: asyncio.Future[Applied] = asyncio.get_running_loop().create_future()
-        self._running.submit(command, future, timeout_ms)
+        self.begin(command, future, timeout_ms)
         return future
+
+    def begin(self, command: bytes, reply: Reply[Applied], timeout_ms: int) -> None:
+        """As ``submit``, with the outcome given to ``reply``.
+
+        Raises:
+            RequestError: if it is refused at once: not applied.
+        """
+        self._running.submit(command, reply, timeout_ms)
 
     async def query(self, question: bytes, timeout_ms: int, linearizable: bool) -> Applied:
         """Answer ``question`` from this member's state, after a read barrier if ``linearizable``.
@@ -333,6 +348,8 @@ class Node:
                 self._on_fatal(error)
 
     def _on_link_lost(self, peer: NodeId) -> None:
+        # Whoever waits for a successor looks again whether there can be one.
+        self._leader_changed.set()
         if self._takes_part:
             self._running.link_lost(peer)
 

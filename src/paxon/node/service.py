@@ -121,9 +121,11 @@ ERRORS: dict[str, type[RequestError]] = {
         errors.Rejected,
         errors.NotYetKnown,
         errors.Compacted,
+        errors.SessionEnded,
         errors.Unreachable,
         errors.OutcomeUnknown,
         errors.DeadlineExceeded,
+        errors.ResultLost,
         errors.LeadershipLost,
     )
 }

@@ -17,10 +17,10 @@ from typing import Final, TypeVar, assert_never
 from msgspec import Struct, msgpack
 
 from paxon.errors import BadRequest, NotYetKnown, SnapshotUnusable
-from paxon.rsm.contract import StateMachine
+from paxon.rsm.contract import Ability, StateMachine
 from paxon.rsm.feed import Event, Feed
 from paxon.rsm.machine import MALFORMED, PIECE_BYTES, ByteMachine, Capturable, Context
-from paxon.rsm.objects import Ability, ReplicatedObject
+from paxon.rsm.objects import ReplicatedObject
 
 T = TypeVar("T")
 
@@ -123,13 +123,14 @@ class Assembly:
         """
         usable = self.objects[part].usable
         if usable is not None and ability not in usable:
-            lacking = [
-                member for member, abilities in self._announced.items() if ability not in abilities.get(part, ())
-            ]
-            who = f"the code of {', '.join(sorted(lacking))} does not have it" if lacking else "no member announced it"
-            raise NotYetKnown(
-                f"{ability[0]} (version {ability[1]}) cannot be used yet: {who}; upgrade it, then try again"
-            )
+            lacking = self.lacking(part, ability)
+            who = f"the code of {', '.join(lacking)} does not have it" if lacking else "no member has announced it"
+            what = f"{ability[0]} (version {ability[1]})"
+            raise NotYetKnown(f"{what} cannot be used yet: {who}; upgrade it, then try again")
+
+    def lacking(self, part: str, ability: Ability) -> list[str]:
+        """The members that announced what they have, and do not have this command."""
+        return sorted(member for member, abilities in self._announced.items() if ability not in abilities.get(part, ()))
 
     # --- commands and questions ---
 

@@ -25,6 +25,9 @@ S = TypeVar("S", bound="StateMachine")
 P = ParamSpec("P")
 R = TypeVar("R")
 
+Ability = tuple[str, int, bytes]
+"""A command that some code has: its name, version and fingerprint."""
+
 MARK: Final = "__paxon__"
 """The attribute by which a marked method is known."""
 
@@ -135,6 +138,7 @@ class Method:
         self._where = f"{owner.__name__}.{attribute}"
         self.arguments, self.result, self.description = self._read_signature()
         self.fingerprint = fingerprint(self.description)
+        self.ability: Ability = (self.name, self.version, self.fingerprint)
         # Made once: finding the decoder of a type costs more than decoding a few arguments.
         self._read_arguments_of = msgpack.Decoder(self.arguments).decode
         self.read_result = msgpack.Decoder(self.result).decode

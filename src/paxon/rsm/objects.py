@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, cast
 from msgspec import Raw, Struct, msgpack
 
 from paxon.errors import BadRequest, ContractError, InvariantViolation, LedgerTooNew, NotYetKnown, Rejected
-from paxon.rsm.contract import MARK, Context, Mark, Method, StateMachine, journal_of, methods_of
+from paxon.rsm.contract import MARK, Ability, Context, Mark, Method, StateMachine, journal_of, methods_of
 from paxon.rsm.machine import MALFORMED
 from paxon.rsm.machine import Context as Decided
 from paxon.rsm.tracked import plain
@@ -47,9 +47,6 @@ class Refused(Struct, frozen=True, array_like=True, tag=2):
     text: str
 
 
-Ability = tuple[str, int, bytes]
-"""A command that some code has: its name, version and fingerprint."""
-
 _encode: Final = msgpack.Encoder().encode
 _decode_call: Final = msgpack.Decoder(Call).decode
 _decode_reply: Final = msgpack.Decoder(Returned[Raw] | Refused).decode
@@ -66,9 +63,14 @@ class Signature:
         self.kind = kind
         self._methods = methods_of(kind)
         self.abilities: tuple[Ability, ...] = tuple(
-            (method.name, method.version, method.fingerprint) for method in self._methods.values() if method.is_command
+            method.ability for method in self._methods.values() if method.is_command
         )
         """Every command, in an order that is the same in every process."""
+
+    @property
+    def methods(self) -> list[Method]:
+        """Every command and query."""
+        return list(self._methods.values())
 
     def method(self, function: Callable[..., Any], is_command: bool) -> Method:
         """The marked method that ``function`` is.

@@ -13,12 +13,23 @@ if TYPE_CHECKING:
     from paxon.rsm.machine import ByteMachine, Context
     from paxon.testing.cluster import ClusterFactory, SimulatedCluster
     from paxon.testing.failure import SimulationFailed
+    from paxon.testing.real_cluster import Cluster
     from paxon.testing.requests import Pending
     from paxon.testing.seeds import simulate
 
-__all__ = ["ByteMachine", "ClusterFactory", "Context", "Pending", "SimulatedCluster", "SimulationFailed", "simulate"]
+__all__ = [
+    "ByteMachine",
+    "Cluster",
+    "ClusterFactory",
+    "Context",
+    "Pending",
+    "SimulatedCluster",
+    "SimulationFailed",
+    "simulate",
+]
 
 _PLACES = {
+    "Cluster": "paxon.testing.real_cluster",
     "ClusterFactory": "paxon.testing.cluster",
     "Context": "paxon.rsm.machine",
     "Pending": "paxon.testing.requests",

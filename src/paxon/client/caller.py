@@ -1,0 +1,167 @@
+"""What a program does with a cluster: submit commands, read, watch.  Members and outside clients share it.
+
+Knows: the typed calls of replicated classes, the default session and the default time limit.  Does
+not know: whether the cluster runs in this process or elsewhere.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from copy import copy
+from typing import Concatenate, Final, Generic, ParamSpec, Self, TypeVar, cast
+
+from msgspec import Struct, msgpack
+
+from paxon.client.channel import Channel
+from paxon.client.parts import Parts
+from paxon.client.session import DEFAULT_TTL_S, Session
+from paxon.errors import BadRequest
+from paxon.node.service import TIMEOUT_MS_MAX
+from paxon.rsm.contract import Context, StateMachine
+
+M = TypeVar("M", bound=StateMachine)
+P = ParamSpec("P")
+R = TypeVar("R")
+E = TypeVar("E")
+
+DEFAULT_TIMEOUT_S: Final = 10.0
+
+
+class Observed(Struct, Generic[E], frozen=True):
+    """One event of the change feed.
+
+    ``number`` is its place in the feed, the same on every member: to go on after it, watch
+    ``since=number + 1``.  ``slot`` is the log entry that it comes from.
+    """
+
+    number: int
+    slot: int
+    topic: str
+    event: E
+
+
+class Caller:
+    """A program's hold on a cluster.  Safe to use from many tasks of one event loop."""
+
+    def __init__(self, parts: Parts, channel: Channel, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        """
+        Raises:
+            BadRequest: if ``timeout_s`` is no time limit.
+        """
+        self._parts = parts
+        self._channel = channel
+        self._timeout_s = _checked(timeout_s)
+        self._session = Session(channel)
+        self._seen = _Seen()
+
+    # --- calls ---
+
+    async def submit(
+        self, method: Callable[Concatenate[M, Context, P], R], /, *arguments: P.args, **named: P.kwargs
+    ) -> R:
+        """Have a command applied on every member, exactly once, and return what it returned.
+
+            left = await member.submit(Inventory.reserve, "sku-1", order="o-9")
+
+        Commands that one ``Caller`` submits are applied in the order of submission.
+
+        Raises:
+            Rejected: the command's own refusal, of its own class.
+            ApplyFailed: the command raised something else; the state is as before.
+            OutcomeUnknown: the deadline passed; the command may have been applied.
+            RequestError: it was not applied; the class says why.
+            ContractError, TypeError: the call makes no sense; nothing was sent.
+        """
+        prepared = self._parts.command(method, *arguments, **named)
+        if not self._channel.is_usable(prepared.part, prepared.ability):
+            await self._channel.wait_usable(prepared.part, prepared.ability, self._timeout_s)
+        applied = await self._session.perform(prepared.body, self._timeout_s)
+        self._seen.note(applied.slot)
+        return cast(R, prepared.read(applied.result))
+
+    async def read(self, method: Callable[Concatenate[M, P], R], /, *arguments: P.args, **named: P.kwargs) -> R:
+        """Ask a query.  It sees every command that was acknowledged to anybody before it was asked.
+
+        Raises:
+            Rejected: the query's own refusal.
+            ApplyFailed: the query raised something else.
+            RequestError: there is no answer in time.
+            ContractError, TypeError: the call makes no sense; nothing was sent.
+        """
+        prepared = self._parts.query(method, *arguments, **named)
+        applied = await self._channel.query(prepared.body, int(self._timeout_s * 1000), linearizable=True)
+        self._seen.note(applied.slot)
+        return cast(R, prepared.read(applied.result))
+
+    @property
+    def token(self) -> int:
+        """The latest log entry that anything seen through this caller reflects: what causal reads ask for."""
+        return self._seen.slot
+
+    # --- choices ---
+
+    def within(self, timeout: float) -> Self:
+        """The same cluster and session, with a time limit of ``timeout`` seconds for each call.
+
+        Raises:
+            BadRequest: if that is no time limit.
+        """
+        other = copy(self)
+        other._timeout_s = _checked(timeout)
+        return other
+
+    @asynccontextmanager
+    async def session(self, ttl: float = DEFAULT_TTL_S) -> AsyncIterator[Self]:
+        """The same cluster through a session of its own, whose commands wait for nobody else's.
+
+        ``ttl`` is how many seconds of decided time the session outlives this program.
+        """
+        other = copy(self)
+        session = Session(self._channel, ttl)
+        other._session = session
+        try:
+            yield other
+        finally:
+            await session.close()
+
+    # --- the change feed ---
+
+    async def watch(
+        self, machine: type[StateMachine], topic: str, event: type[E], *, since: int | None = None
+    ) -> AsyncIterator[Observed[E]]:
+        """Every event that commands of ``machine`` emit under ``topic``, each an ``event``, in order and without a gap.
+
+        From event number ``since`` on, or from now on.  An iteration goes on through changes of
+        leader and lost connections.
+
+        Raises:
+            Compacted: events from ``since`` on are kept no more.
+            RequestError: the cluster cannot be reached in time.
+        """
+        part = self._parts.part_named(machine)
+        decode = msgpack.Decoder(event).decode
+        async for some in self._channel.events(since):
+            for one in some:
+                if one.part == part and one.topic == topic:
+                    yield Observed(one.number, one.slot, one.topic, decode(one.body))
+
+    async def close(self) -> None:
+        """End the default session."""
+        await self._session.close()
+
+
+class _Seen:
+    """The latest slot that was seen, shared by every view of one caller."""
+
+    def __init__(self) -> None:
+        self.slot = 0
+
+    def note(self, slot: int) -> None:
+        """Something as of ``slot`` was seen."""
+        if slot > self.slot:
+            self.slot = slot
+
+
+def _checked(timeout_s: float) -> float:
+    if not 0.001 <= timeout_s <= TIMEOUT_MS_MAX / 1000:
+        raise BadRequest(f"a time limit is from 0.001 to {TIMEOUT_MS_MAX // 1000} seconds, not {timeout_s:g}")
+    return timeout_s

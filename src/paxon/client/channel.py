@@ -1,0 +1,50 @@
+"""Where commands and questions in bytes go: to a node in this process, or over the network to a cluster.
+
+Knows: how to hand one request on, once.  Does not know: sessions, or what a command says.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from paxon.node.ports import Reply
+from paxon.node.proposals import Applied
+from paxon.rsm.contract import Ability
+from paxon.rsm.feed import Event
+
+
+class Channel(Protocol):
+    """One way to a cluster.
+
+    Every request is sent at most once; whether it may be sent again is for the caller to know.
+    """
+
+    def submit(self, command: bytes, reply: Reply[Applied], timeout_ms: int) -> None:
+        """Have ``command`` decided; ``reply`` gets an ``Applied`` or a ``RequestError``, once.
+
+        Raises:
+            RequestError: if it is refused at once.  Not applied.
+        """
+
+    async def query(self, question: bytes, timeout_ms: int, linearizable: bool) -> Applied:
+        """The answer to ``question``.
+
+        Raises:
+            RequestError: if there is none in time, or the state machine refused the question.
+        """
+
+    def is_usable(self, part: str, ability: Ability) -> bool:
+        """Whether every member has this command, as far as can be told here without asking."""
+
+    async def wait_usable(self, part: str, ability: Ability, timeout_s: float) -> None:
+        """Return once ``is_usable``.
+
+        Raises:
+            NotYetKnown: if a member's code does not have the command, or none has announced it in time.
+        """
+
+    def events(self, since: int | None) -> AsyncIterator[list[Event]]:
+        """The change feed, a few at a time, from event number ``since`` on; from now on if it is ``None``.
+
+        Raises:
+            Compacted: if events from there on are kept no more.
+        """

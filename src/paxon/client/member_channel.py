@@ -1,0 +1,65 @@
+"""A channel to the node in this very process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from paxon.client.channel import Channel
+from paxon.node.node import Node
+from paxon.node.ports import Reply
+from paxon.node.proposals import Applied
+from paxon.rsm.assembly import Assembly
+from paxon.rsm.contract import Ability
+from paxon.rsm.feed import Event
+
+
+class MemberChannel(Channel):
+    """Satisfies ``Channel`` for one started node and the assembly that it replicates."""
+
+    def __init__(self, node: Node, assembly: Assembly) -> None:
+        self._node = node
+        self._assembly = assembly
+        self._announced = asyncio.Event()
+        assembly.on_announced(self._announced.set)
+
+    def submit(self, command: bytes, reply: Reply[Applied], timeout_ms: int) -> None:
+        """See ``Channel``."""
+        self._node.begin(command, reply, timeout_ms)
+
+    async def query(self, question: bytes, timeout_ms: int, linearizable: bool) -> Applied:
+        """See ``Channel``."""
+        return await self._node.query(question, timeout_ms, linearizable)
+
+    def is_usable(self, part: str, ability: Ability) -> bool:
+        """See ``Channel``."""
+        usable = self._assembly.objects[part].usable
+        return usable is None or ability in usable
+
+    async def wait_usable(self, part: str, ability: Ability, timeout_s: float) -> None:
+        """See ``Channel``."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                # A member that has just started has not announced what it has; one that is older than
+                # we are will not before it is upgraded, and waiting for that is not what a time limit is for.
+                while not self.is_usable(part, ability) and not self._assembly.lacking(part, ability):
+                    self._announced.clear()
+                    await self._announced.wait()
+        self._assembly.require_usable(part, ability)
+
+    async def events(self, since: int | None) -> AsyncIterator[list[Event]]:
+        """See ``Channel``."""
+        feed = self._assembly.feed
+        next_number = feed.next_number if since is None else since
+        news = asyncio.Event()
+        end = feed.listen(lambda event: news.set())
+        try:
+            while True:
+                # Beyond what this member has come to there may be events that another one has told of already.
+                while feed.next_number <= next_number:
+                    news.clear()
+                    await news.wait()
+                some = list(feed.since(next_number))
+                next_number = some[-1].number + 1
+                yield some
+        finally:
+            end()

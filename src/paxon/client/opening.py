@@ -1,0 +1,139 @@
+"""``paxon.open``: one member of a cluster inside the caller's own process.
+
+Knows: how to put a node, its replicated parts, its port for outside clients and its upkeep together,
+and take them apart again.  Does not know: how members agree.
+"""
+
+import asyncio
+import logging
+import tomllib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from paxon.client.caller import DEFAULT_TIMEOUT_S, Caller
+from paxon.client.member_channel import MemberChannel
+from paxon.client.parts import Parts
+from paxon.errors import ConfigurationError
+from paxon.node.config import NO_TOML, MemberConfig
+from paxon.node.node import Node
+from paxon.node.status import MemberStatus
+from paxon.node.upkeep import Upkeep
+from paxon.rsm.assembly import Assembly
+from paxon.rsm.contract import StateMachine
+from paxon.rsm.sessions import Sessions
+
+logger = logging.getLogger(__name__)
+
+Cluster = str | Path | Mapping[str, Any]
+"""The members that a cluster was founded with: a TOML file, or what is in one."""
+
+
+class Member(Caller):
+    """One running member, and the whole cluster through it.  Made by ``paxon.open``."""
+
+    def __init__(self, node: Node, parts: Parts, assembly: Assembly, timeout_s: float) -> None:
+        super().__init__(parts, MemberChannel(node, assembly), timeout_s)
+        self._node = node
+
+    @property
+    def name(self) -> str:
+        """This member's name."""
+        return self.status().member
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this member leads, as far as it knows: true of two members for a moment, so no lock."""
+        return self._node.is_leader
+
+    def status(self) -> MemberStatus:
+        """This member's view of itself, at once and without asking anybody."""
+        return self._node.status()
+
+    async def wait_leader(self) -> str:
+        """The leader's name, once one is known here."""
+        return await self._node.wait_leader()
+
+    async def wait_failed(self) -> Exception:
+        """Why this member had to stop by itself, if it ever does: its disk failed, or its directory is not its own.
+
+        Whoever runs a member watches this; everything else submitted here ends in an error.
+        """
+        return await asyncio.shield(self._node.failed)
+
+
+@asynccontextmanager
+async def open_member(
+    *machines: type[StateMachine],
+    node: str,
+    data: str | Path,
+    cluster: Cluster,
+    parts: Mapping[str, type[StateMachine]] | None = None,
+    timeout: float = DEFAULT_TIMEOUT_S,
+) -> AsyncIterator[Member]:
+    """Run one member of a cluster in this process for as long as the context lasts.
+
+        async with paxon.open(Inventory, node="n1", data="./n1", cluster="cluster.toml") as member:
+            await member.submit(Inventory.supply, "sku-1", 5)
+
+    ``machines`` are the classes that the cluster replicates, the same on every member; ``parts``
+    names them where the class's own name will not do.  ``node`` is this member's name, ``data`` its
+    own directory.  ``cluster`` is a TOML file, or a mapping of the same form, that every member may
+    share: ``cluster`` (its name), ``members`` (each one's name and address for the others) and, if
+    outside clients are to be served, ``endpoints`` (each one's name and address for them); the other
+    settings of ``paxon serve`` are allowed too.  ``timeout`` is the default time limit of a call in seconds.
+
+    With a new directory this waits until a majority of the other members know it.
+
+    Raises:
+        ConfigurationError: a setting is wrong, or an address or directory cannot be used.
+        ContractError: a class cannot be replicated.
+        LedgerError: the directory is not this member's, or damaged.
+    """
+    known = Parts({**{one.__name__: one for one in machines}, **(parts or {})} if parts else machines)
+    config = _config(node, Path(data), cluster)
+    assembly = Assembly({name: kind() for name, kind in known.kinds.items()})
+    sessions = Sessions(assembly)
+    running = Node(config, sessions)
+    upkeep: Upkeep | None = None
+    member: Member | None = None
+    try:
+        await running.start()
+        upkeep = Upkeep(running, sessions, assembly, config.name)
+        member = Member(running, known, assembly, timeout)
+        yield member
+        await member.close()
+        await upkeep.close()
+        await running.retire()
+    finally:
+        if upkeep is not None:
+            await upkeep.close()
+        await running.close()
+
+
+def _config(node: str, data: Path, cluster: Cluster) -> MemberConfig:
+    """The configuration of one member out of what all of them share.
+
+    Raises:
+        ConfigurationError: if something in it is wrong.
+    """
+    where = Path()
+    if isinstance(cluster, Mapping):
+        settings = dict(cluster)
+    else:
+        path = Path(cluster)
+        where = path.parent
+        try:
+            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+        except NO_TOML as error:
+            raise ConfigurationError(f"{path}: is not a TOML file: {error}") from error
+    for ours in ("name", "directory"):
+        if ours in settings:
+            raise ConfigurationError(f"the cluster's settings have {ours!r}: leave that to node= and data=")
+    endpoints = settings.get("endpoints", {})
+    if node in endpoints:
+        settings.setdefault("listen", endpoints[node])
+    return MemberConfig.from_settings({**settings, "name": node, "directory": str(data.absolute())}, relative_to=where)

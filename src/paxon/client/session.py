@@ -1,0 +1,325 @@
+"""A session as asyncio sees it: each command is applied once, whatever has to be sent again.
+
+Knows: deadlines, pauses, and which failures are worth another attempt.  Does not know: what a command
+says, or where members are (the channel does).
+
+Theory of operation.  Commands are sent as they come, many at a time.  What fails without a verdict
+is sent again after a pause, in the order of the numbers, until it is answered; by then its outcome is
+known for certain.  A caller whose deadline passes is told that the outcome is unknown, and the command
+is withdrawn: its number is sent again without it, so that it cannot take effect any later than that.
+"""
+
+import asyncio
+import secrets
+from contextlib import suppress
+from typing import Final
+
+from paxon.client.channel import Channel
+from paxon.errors import (
+    ApplyFailed,
+    BadRequest,
+    DeadlineExceeded,
+    NotLeader,
+    OutcomeUnknown,
+    Overloaded,
+    RequestError,
+    ResultLost,
+    SessionEnded,
+    Stopping,
+    TooLarge,
+    check,
+)
+from paxon.node.proposals import Applied
+from paxon.rsm.sessions import (
+    REPLIES_MAX,
+    TTL_MS_MAX,
+    Close,
+    Confirmed,
+    Done,
+    Ended,
+    Failed,
+    Open,
+    Opened,
+    Withdrawn,
+    decode_answer,
+    encode,
+)
+from paxon.rsm.submitter import Submitter
+
+NAME_BYTES: Final = 16
+"""Random bytes in a session's name: two never meet."""
+
+IN_FLIGHT_MAX: Final = REPLIES_MAX // 2
+"""Commands of one session on their way; more wait here."""
+
+PAUSE_S_MIN: Final = 0.01
+PAUSE_S_MAX: Final = 0.25
+"""Between two attempts: the first pause and the longest one.  Most reasons, such as an election, are over soon."""
+
+WITHDRAW_TIMEOUT_MS: Final = 5_000
+"""How long one attempt to withdraw a command may take."""
+
+DEFAULT_TTL_S: Final = 60.0
+"""How long a session outlives its owner: long enough for any pause that is not an end."""
+
+OPEN_ATTEMPT_MS: Final = 2_000
+
+NEVER_SENT_AGAIN: Final = (TooLarge, BadRequest, Stopping)
+"""Refusals that a second attempt would meet again."""
+
+
+class _Command:
+    """One command on its way.  Satisfies ``node.ports.Reply``."""
+
+    __slots__ = ("_session", "deadline", "error", "future", "may_be_applied", "sequence")
+
+    def __init__(self, session: "Session", sequence: int, future: "asyncio.Future[Applied]", deadline: float) -> None:
+        self._session = session
+        self.sequence = sequence
+        self.future = future
+        self.deadline = deadline
+        self.may_be_applied = False
+        """Whether an attempt ended without a verdict."""
+        self.error: RequestError | None = None
+        """Why the last attempt failed."""
+
+    def done(self) -> bool:
+        """Never: its number has to be used up even if nobody waits any more."""
+        return False
+
+    def set_result(self, result: Applied, /) -> None:
+        """The log has an answer."""
+        self._session._on_answer(self, result)
+
+    def set_exception(self, error: Exception, /) -> None:
+        """This attempt came to nothing."""
+        self._session._on_failure(self, error)
+
+    def fail(self, error: RequestError) -> None:
+        """Tell the caller, who may have gone away."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class Session:
+    """One session, opened by its first command and kept alive until ``close``.
+
+    Invariant: ``_commands`` has every number that ``_submitter`` has open; each is on its way, or in ``_unsent``.
+    """
+
+    def __init__(self, channel: Channel, ttl_s: float = DEFAULT_TTL_S) -> None:
+        """
+        Raises:
+            BadRequest: if ``ttl_s`` is no time that a session can live for.
+        """
+        if not 0.001 <= ttl_s <= TTL_MS_MAX / 1000:
+            raise BadRequest(f"a session lives for up to {TTL_MS_MAX // 1000} s without a command, not for {ttl_s:g} s")
+        self._channel = channel
+        self._ttl_ms = int(ttl_s * 1000)
+        self._loop = asyncio.get_running_loop()
+        self._submitter = Submitter(secrets.token_bytes(NAME_BYTES))
+        self._commands: dict[int, _Command] = {}
+        self._unsent: set[int] = set()
+        self._pause_s = PAUSE_S_MIN
+        self._resending: asyncio.TimerHandle | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._is_open = False
+        self._is_closed = False
+        self._keeping: asyncio.TimerHandle | None = None
+        self._room = asyncio.Event()
+        self._room.set()
+        self.resent = 0
+        """How many commands were sent again."""
+
+    @property
+    def in_flight(self) -> int:
+        """Commands without an answer."""
+        return len(self._submitter)
+
+    async def perform(self, command: bytes, timeout_s: float) -> Applied:
+        """Have ``command`` applied, once, after every earlier one of this session.
+
+        Raises:
+            OutcomeUnknown: if its deadline passed.  Maybe applied, but not later than soon.
+            RequestError: if it was not applied.
+        """
+        deadline = self._loop.time() + timeout_s
+        while not self._is_open or self.in_flight >= IN_FLIGHT_MAX:
+            await self._wait_ready(deadline)
+        future: asyncio.Future[Applied] = self._loop.create_future()
+        sequence = self._submitter.number(command)
+        self._commands[sequence] = command_ = _Command(self, sequence, future, deadline)
+        if self._unsent:
+            # Whatever went ahead of those would come back as too early.
+            self._unsent.add(sequence)
+        else:
+            self._send(command_)
+        return await future
+
+    async def close(self) -> None:
+        """End the session, if the cluster can be asked; otherwise it ends by itself after its ttl."""
+        self._is_closed = True
+        for handle in (self._resending, self._keeping):
+            if handle is not None:
+                handle.cancel()
+        if self._opening is not None:
+            self._opening.cancel()
+        for command in list(self._commands.values()):
+            command.fail(OutcomeUnknown("the session was closed with the command on its way"))
+        if self._is_open:
+            # A session that is not ended here ends by itself.
+            self._submit_and_forget(encode(Close(self._submitter.session)), OPEN_ATTEMPT_MS)
+
+    # --- opening and keeping open ---
+
+    async def _wait_ready(self, deadline: float) -> None:
+        if self._is_closed:
+            raise SessionEnded("the session was closed")
+        try:
+            async with asyncio.timeout_at(deadline):
+                if self._is_open:
+                    self._room.clear()
+                    await self._room.wait()
+                    return
+                if self._opening is None or self._opening.done():
+                    self._opening = asyncio.ensure_future(self._open())
+                # Shielded because others wait for the same.
+                await asyncio.shield(self._opening)
+        except TimeoutError:
+            if self._is_open:
+                raise Overloaded(f"{IN_FLIGHT_MAX} commands of this session are on their way: wait for some") from None
+            raise NotLeader("no leader opened the session before the deadline; the command was not applied") from None
+
+    async def _open(self) -> None:
+        request = encode(Open(self._submitter.session, self._ttl_ms))
+        pause_s = PAUSE_S_MIN
+        while True:
+            try:
+                future: asyncio.Future[Applied] = self._loop.create_future()
+                self._channel.submit(request, future, OPEN_ATTEMPT_MS)
+                answer = decode_answer((await future).result)
+            except NEVER_SENT_AGAIN:
+                raise
+            except RequestError:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, PAUSE_S_MAX)
+                continue
+            if isinstance(answer, Ended):
+                # A repetition that came after the end: begin another one.
+                self._submitter = Submitter(secrets.token_bytes(NAME_BYTES))
+                request = encode(Open(self._submitter.session, self._ttl_ms))
+                continue
+            check(isinstance(answer, Opened), "an opening is answered by Opened or Ended")
+            self._is_open = True
+            self._keep_later()
+            return
+
+    def _keep_later(self) -> None:
+        if not self._is_closed:
+            self._keeping = self._loop.call_later(self._ttl_ms / 3000, self._keep)
+
+    def _keep(self) -> None:
+        """Use the session, so that it does not end for want of use."""
+        if not self._is_open:
+            return
+        self._submit_and_forget(encode(Open(self._submitter.session, self._ttl_ms)), max(1, self._ttl_ms // 3))
+        self._keep_later()
+
+    def _submit_and_forget(self, request: bytes, timeout_ms: int) -> None:
+        future: asyncio.Future[Applied] = self._loop.create_future()
+        # Looked at, so that the loop does not report an error for which nobody waits.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        with suppress(RequestError):
+            self._channel.submit(request, future, timeout_ms)
+
+    # --- sending, and what comes of it ---
+
+    def _send(self, command: _Command) -> None:
+        if command.future.done():
+            timeout_ms = WITHDRAW_TIMEOUT_MS
+        else:
+            timeout_ms = max(1, int((command.deadline - self._loop.time()) * 1000))
+        try:
+            self._channel.submit(self._submitter.request(command.sequence), command, timeout_ms)
+        except RequestError as error:
+            self._on_failure(command, error)
+
+    def _on_answer(self, command: _Command, applied: Applied) -> None:
+        if self._commands.get(command.sequence) is not command:
+            return
+        settled = self._submitter.on_answer(command.sequence, applied.result)
+        match settled:
+            case None:
+                self._send_again(command)
+                return
+            case Ended():
+                self._on_ended(settled)
+                return
+            case Done(result=result):
+                if not command.future.done():
+                    command.future.set_result(Applied(applied.slot, result))
+            case Failed(reason=reason):
+                command.fail(ApplyFailed(reason))
+            case Withdrawn():
+                command.fail(command.error or DeadlineExceeded("the command was withdrawn; it was not applied"))
+            case Confirmed():
+                command.fail(ResultLost("the command was applied, and its result is known no more"))
+        del self._commands[command.sequence]
+        self._pause_s = PAUSE_S_MIN
+        if not self._room.is_set():
+            self._room.set()
+
+    def _on_failure(self, command: _Command, error: Exception) -> None:
+        if self._commands.get(command.sequence) is not command or self._is_closed:
+            return
+        if not isinstance(error, RequestError):
+            error = OutcomeUnknown(f"the attempt failed: {error}")
+        if isinstance(error, OutcomeUnknown):
+            command.may_be_applied = True
+        command.error = error
+        if isinstance(error, NEVER_SENT_AGAIN) and not command.may_be_applied:
+            command.fail(error)
+        self._send_again(command)
+
+    def _send_again(self, command: _Command) -> None:
+        self._unsent.add(command.sequence)
+        if self._resending is None:
+            self._resending = self._loop.call_later(self._pause_s, self._resend)
+            self._pause_s = min(2 * self._pause_s, PAUSE_S_MAX)
+
+    def _resend(self) -> None:
+        self._resending = None
+        unsent, self._unsent = sorted(self._unsent), set()
+        now = self._loop.time()
+        for sequence in unsent:
+            command = self._commands.get(sequence)
+            if command is None:
+                continue
+            if command.deadline <= now and not command.future.done():
+                command.fail(self._verdict(command))
+            if command.future.done():
+                self._submitter.withdraw(sequence)
+            self.resent += 1
+            self._send(command)
+
+    @staticmethod
+    def _verdict(command: _Command) -> RequestError:
+        if command.may_be_applied or command.error is None:
+            return DeadlineExceeded("no answer before the deadline; the command may have been applied")
+        return command.error
+
+    def _on_ended(self, ended: Ended) -> None:
+        """The session is over, for nobody used it in time: say of each command what is known, and begin another."""
+        commands, self._commands = self._commands, {}
+        self._unsent.clear()
+        self._is_open = False
+        self._submitter = Submitter(secrets.token_bytes(NAME_BYTES))
+        for command in commands.values():
+            if ended.sequence is None:
+                command.fail(OutcomeUnknown("the session ended long ago; the command may have been applied"))
+            elif command.sequence < ended.sequence:
+                command.fail(ResultLost("the session ended; the command was applied, and its result is known no more"))
+            else:
+                command.fail(SessionEnded("the session ended before the command came; it was not applied: try again"))
+        if not self._room.is_set():
+            self._room.set()
