@@ -159,6 +159,12 @@ class SessionEnded(RequestError):
     code = "session_ended"
 
 
+class Behind(RequestError):
+    """This member has not applied the slot that the read needs.  Not applied; ask another member, or again later."""
+
+    code = "behind"
+
+
 class Unreachable(RequestError):
     """No member could be reached before anything was sent.  Not applied."""
 

@@ -24,6 +24,7 @@ from paxon.errors import (
 )
 from paxon.kv.name_server import Compared, Found
 from paxon.net.calls import Caller
+from paxon.node.consistency import LINEARIZABLE, STALE
 from paxon.node.service import Query, Request, Result, Submit
 from tests.client.members import FakeMember, breaking, failing, from_name_server, refusing_endpoint, silent, started
 
@@ -45,7 +46,7 @@ def test_keys_and_values() -> None:
             assert await client.compare_and_put(b"a", b"1", b"2") == Compared(True, 2, b"1")
             assert (await client.delete(b"a")).existed
             assert not (await client.delete(b"a")).existed
-            assert await client.get(b"a", linearizable=False) == Found(None, 0)
+            assert await client.get(b"a", consistency=STALE) == Found(None, 0)
 
     play(script())
 
@@ -55,8 +56,8 @@ def test_reads_say_which_kind_they_are() -> None:
         member = FakeMember()
         async with started(member) as endpoints, Client(endpoints) as client:
             await client.get(b"a")
-            await client.get(b"a", linearizable=False)
-        assert [query.linearizable for query in member.asked if isinstance(query, Query)] == [True, False]
+            await client.get(b"a", consistency=STALE)
+        assert [query.consistency for query in member.asked if isinstance(query, Query)] == [LINEARIZABLE, STALE]
 
     play(script())
 
@@ -85,7 +86,7 @@ def test_a_hint_may_name_a_member_the_client_did_not_know() -> None:
 
 
 @pytest.mark.parametrize("hint", ["", "nonsense", "0.0.0.0:7400"])
-@pytest.mark.parametrize("code", ["not_leader", "stopping"])
+@pytest.mark.parametrize("code", ["behind", "not_leader", "stopping"])
 def test_without_a_hint_that_helps_the_next_one_is_asked(code: str, hint: str) -> None:
     async def script() -> None:
         first, second = FakeMember("n1", failing(code, hint)), FakeMember("n2")

@@ -8,6 +8,7 @@ import pytest
 
 from paxon import errors
 from paxon.errors import NotLeader, OutcomeUnknown, Overloaded, ProtocolError, RequestError
+from paxon.node.consistency import LINEARIZABLE, STALE, Consistency
 from paxon.node.proposals import Applied
 from paxon.node.service import (
     CLIENT_KINDS,
@@ -42,8 +43,8 @@ class ScriptedNode:
         self.futures.append(future)
         return future
 
-    async def query(self, question: bytes, timeout_ms: int, linearizable: bool) -> Applied:
-        if not linearizable:
+    async def query(self, question: bytes, timeout_ms: int, consistency: Consistency) -> Applied:
+        if consistency == STALE:
             return Applied(1, b"stale " + question)
         return await self.submit(question, timeout_ms)
 
@@ -90,8 +91,8 @@ def test_replies_carry_the_number_of_their_request_in_any_order() -> None:
 
 def test_queries_are_answered_and_their_errors_too() -> None:
     async def script(node: ScriptedNode, service: ClientService, caller: Replies) -> None:
-        service.on_request(caller, Query(1, b"q", 100, linearizable=False))
-        service.on_request(caller, Query(2, b"q", 100, linearizable=True))
+        service.on_request(caller, Query(1, b"q", 100, STALE))
+        service.on_request(caller, Query(2, b"q", 100, LINEARIZABLE))
         await settle()
         node.futures[0].set_exception(NotLeader("elsewhere", "127.0.0.1:7402"))
         await settle()
@@ -114,7 +115,7 @@ def test_one_caller_cannot_open_requests_without_end() -> None:
         for number in range(3):
             service.on_request(caller, Submit(number, b"a", 100))
         service.on_request(caller, Submit(3, b"a", 100))
-        service.on_request(caller, Query(4, b"a", 100, linearizable=True))
+        service.on_request(caller, Query(4, b"a", 100, LINEARIZABLE))
         assert [(reply.number, reply.code) for reply in caller.told if isinstance(reply, Failure)] == [
             (3, "overloaded"),
             (4, "overloaded"),
@@ -155,7 +156,7 @@ def test_a_command_the_node_gives_up_on_has_an_unknown_outcome() -> None:
 def test_closing_forgets_the_queries_but_not_the_commands() -> None:
     async def script(node: ScriptedNode, service: ClientService, caller: Replies) -> None:
         service.on_request(caller, Submit(1, b"a", 100))
-        service.on_request(caller, Query(2, b"q", 100, linearizable=True))
+        service.on_request(caller, Query(2, b"q", 100, LINEARIZABLE))
         await settle()
         command, query = node.futures
         service.on_closed(caller)

@@ -2,6 +2,7 @@
 
 from paxon.core.decree import NodeId, Slot
 from paxon.net.handshake import Goodbye, Hello, Welcome
+from paxon.node.consistency import LINEARIZABLE, AtLeast, Stale
 from paxon.node.letters import Answers, AskReading, Forward, HostMessage, ReadingAt, Refusals
 from paxon.node.service import ClientMessage, Failure, Query, Result, StatusReply, StatusRequest, Submit
 from paxon.node.status import MemberStatus, Role
@@ -18,7 +19,9 @@ HOST_MESSAGES: list[HostMessage] = [
 
 CLIENT_MESSAGES: list[ClientMessage] = [
     Submit(1, b"\x93\x01\xc4\x01k\xc4\x01v", 5000),
-    Query(2, b"\x92\x01\xc4\x01k", 5000, True),
+    Query(2, b"\x92\x01\xc4\x01k", 5000, LINEARIZABLE),
+    Query(3, b"\x92\x01\xc4\x01k", 5000, AtLeast(Slot(17))),
+    Query(4, b"\x92\x01\xc4\x01k", 5000, Stale(250)),
     StatusRequest(3),
     Result(1, 9, b"\x92\x01\x01"),
     Failure(2, "not_leader", "no leader is known here", "127.0.0.1:7400"),

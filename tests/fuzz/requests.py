@@ -11,6 +11,7 @@ from paxon.kv import name_server
 from paxon.kv.name_server import Compared, Deleted, Found, NameServer, Written, read_reply
 from paxon.net.calls import Caller
 from paxon.net.framed import Framed
+from paxon.node.consistency import Consistency
 from paxon.node.proposals import Applied
 from paxon.node.service import CALL_LIMITS, CLIENT_VOCABULARY, ClientService, Failure, Result, StatusReply
 from paxon.node.status import MemberStatus, Role
@@ -34,7 +35,7 @@ class OneMember:
         future.set_result(Applied(1, self._machine.apply(command, CONTEXT)))
         return future
 
-    async def query(self, question: bytes, timeout_ms: int, linearizable: bool) -> Applied:
+    async def query(self, question: bytes, timeout_ms: int, consistency: Consistency) -> Applied:
         await asyncio.sleep(0)
         return Applied(1, self._machine.query(question))
 

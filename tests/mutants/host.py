@@ -176,10 +176,42 @@ def read_served_before_it_is_applied(patch: Patch) -> None:
     serve = Readings.serve
 
     def early(self: Readings, applied_until: Slot) -> None:
-        self._due = [(min(passed_until, applied_until), readers) for passed_until, readers in self._due]
+        for due in self._due:
+            due.passed_until = min(due.passed_until, applied_until)
         serve(self, applied_until)
 
     patch.replace(Readings, "serve", early)
+
+
+@mutant(
+    "docs/reads.md, Stale reads with a bound",
+    "tests/node/test_readings.py::test_a_state_is_as_fresh_as_the_question_was_and_not_as_the_answer",
+    "tests/node/test_host_requests.py::test_a_state_that_a_barrier_confirmed_serves_stale_reads_until_it_is_too_old",
+)
+def age_counted_from_the_answer(patch: Patch) -> None:
+    """A state is taken to be as fresh as the answer to a barrier, here ten milliseconds after its question."""
+    settle = Readings._settle
+
+    def rejuvenating(self: Readings, number: int, passed_until: Slot | None) -> None:
+        if number in self._barriers:
+            self._barriers[number].asked_ms += 10
+        settle(self, number, passed_until)
+
+    patch.replace(Readings, "_settle", rejuvenating)
+
+
+@mutant(
+    "3.3.4; docs/reads.md, Reads by slot",
+    "tests/node/test_readings.py::test_who_wants_to_see_a_slot_waits_until_that_slot_is_applied",
+)
+def slot_read_one_too_early(patch: Patch) -> None:
+    """A read that names a slot is answered when everything before that slot is applied."""
+    add_for = Readings.add_for
+
+    def hasty(self: Readings, slot: Slot, reply: Any, deadline_ms: int) -> None:
+        add_for(self, Slot(slot - 1), reply, deadline_ms)
+
+    patch.replace(Readings, "add_for", hasty)
 
 
 # --- commands that go through another member ---

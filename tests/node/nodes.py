@@ -14,6 +14,7 @@ from paxon.core.timing import Timing
 from paxon.errors import RequestError
 from paxon.kv.name_server import Found, NameServer, Written, get, put, read_reply
 from paxon.node.config import MemberConfig
+from paxon.node.consistency import LINEARIZABLE, Consistency
 from paxon.node.node import Node
 from paxon.node.proposals import Applied
 from paxon.node.settings import Address
@@ -151,8 +152,10 @@ class Cluster:
                 else:
                     return refused
 
-    async def get(self, at: str, key: bytes, linearizable: bool = True, timeout_ms: int = TIMEOUT_MS) -> bytes | None:
-        answer = await self[at].query(get(key), timeout_ms, linearizable)
+    async def get(
+        self, at: str, key: bytes, consistency: Consistency = LINEARIZABLE, timeout_ms: int = TIMEOUT_MS
+    ) -> bytes | None:
+        answer = await self[at].query(get(key), timeout_ms, consistency)
         return read_reply(answer.result, Found).value
 
     def roles(self) -> list[Role]:

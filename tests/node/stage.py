@@ -17,6 +17,7 @@ from paxon.core.messages import HandOver, LastVote, NextBallot, Voted
 from paxon.core.roster import Majority, Roster, Rosters
 from paxon.core.timing import Timing
 from paxon.errors import RequestError
+from paxon.node.consistency import LINEARIZABLE, Consistency
 from paxon.node.host import Host
 from paxon.node.letters import PeerMessage
 from paxon.node.ports import Timer
@@ -283,9 +284,9 @@ class Seat:
         self.host.submit(command, answer, timeout_ms)
         return answer
 
-    def read(self, timeout_ms: int = 5_000) -> Answer[int]:
+    def read(self, timeout_ms: int = 5_000, consistency: Consistency = LINEARIZABLE) -> Answer[int]:
         answer: Answer[int] = Answer()
-        self.host.read(answer, timeout_ms)
+        self.host.read(answer, timeout_ms, consistency)
         return answer
 
     @property

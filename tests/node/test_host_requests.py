@@ -9,6 +9,7 @@ from paxon.core.messages import BeginBallot, HandOver, NextBallot, Presence, Suc
 from paxon.core.timing import Timing
 from paxon.errors import (
     ApplyFailed,
+    Behind,
     DeadlineExceeded,
     LeadershipLost,
     NotLeader,
@@ -17,6 +18,7 @@ from paxon.errors import (
     Stopping,
     TooLarge,
 )
+from paxon.node.consistency import LINEARIZABLE, STALE, AtLeast, Stale
 from paxon.node.host import TICK_MS, URGENT
 from paxon.node.letters import AskReading, Forward, ReadingAt, Refusals
 from paxon.node.settings import Limits
@@ -464,6 +466,38 @@ def test_a_read_at_a_member_that_is_cut_off_is_refused_at_its_deadline() -> None
     assert not reader.done()
     stage.run_for(1 + TICK_MS)
     assert type(reader.error) is NotLeader
+
+
+def test_a_state_that_a_barrier_confirmed_serves_stale_reads_until_it_is_too_old() -> None:
+    stage = led()
+    assert not stage[2].host.may_read(Stale(60_000)), "nothing has confirmed this state yet"
+    asked_ms = stage.now_ms
+    run_until_answered(stage, stage[2].read(consistency=Stale(300)))
+    stage.isolate(2)
+    stage.run_for(asked_ms + 300 - stage.now_ms)
+    assert stage[2].host.may_read(Stale(300))
+    stage.run_for(1)
+    assert not stage[2].host.may_read(Stale(300))
+    assert stage[2].host.may_read(STALE)
+    assert not stage[2].host.may_read(LINEARIZABLE)
+
+
+def test_a_read_by_slot_is_answered_by_whoever_has_applied_it() -> None:
+    stage = led()
+    stage.is_lost = lambda sent: sent.to == 2 and isinstance(sent.message, BeginBallot | Success)
+    written = stage[1].submit(b"x")
+    run_until_answered(stage, written)
+    wanted = AtLeast(Slot(written.value.slot))
+    assert stage[1].host.may_read(wanted)
+    assert not stage[2].host.may_read(wanted)
+    late, in_time = stage[2].read(timeout_ms=300, consistency=wanted), stage[2].read(consistency=wanted)
+    run_until_answered(stage, late)
+    assert type(late.error) is Behind
+    stage.heal()
+    run_until_answered(stage, in_time)
+    assert stage[2].machine.commands == [b"x"]
+    counts = stage[2].host.reads
+    assert (counts.at_once, counts.after_slot, counts.after_barrier) == (0, 2, 0)
 
 
 def test_a_member_that_is_behind_reads_once_it_has_caught_up() -> None:

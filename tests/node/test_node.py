@@ -26,6 +26,7 @@ from paxon.errors import (
 )
 from paxon.kv.name_server import NameServer, get, put
 from paxon.node.config import MemberConfig
+from paxon.node.consistency import STALE
 from paxon.node.node import Node
 from paxon.node.status import Role
 from paxon.storage.directory import OsDirectory
@@ -236,7 +237,7 @@ def test_a_node_that_is_introduced_starts_alone(tmp_path: Path) -> None:
             await town.get("n2", b"k")
             await town.drop()
             await town.start("n2")
-            assert await town.get("n2", b"k", linearizable=False) in (b"v", None)
+            assert await town.get("n2", b"k", consistency=STALE) in (b"v", None)
             with pytest.raises(NotLeader):
                 await town.get("n2", b"k", timeout_ms=100)
 
@@ -423,7 +424,7 @@ def test_a_node_that_stops_refuses_new_requests_and_says_where_to_go(tmp_path: P
             with pytest.raises(Stopping):
                 town["n1"].submit(put(b"k", b"w"), 1_000)
             with pytest.raises(Stopping):
-                await town["n1"].query(get(b"k"), 1_000, True)
+                await town["n1"].query(get(b"k"), 1_000)
             await town.put_for_sure("n2", b"k", b"x")
 
     run(main)
@@ -438,7 +439,7 @@ def test_every_request_is_answered_by_the_time_a_node_is_closed(tmp_path: Path) 
             await town.put(leader, b"k", b"v")
             await town.drop(*await town.followers())
             begun = town[leader].submit(put(b"k", b"w"), 60_000)
-            read = asyncio.ensure_future(town[leader].query(get(b"k"), 60_000, True))
+            read = asyncio.ensure_future(town[leader].query(get(b"k"), 60_000))
             await asyncio.sleep(0)
             await town.stop(leader)
             done, pending = await asyncio.wait([begun, read], timeout=PATIENCE_S / 10)

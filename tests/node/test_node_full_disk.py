@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from paxon.errors import RequestError
+from paxon.node.consistency import STALE
 from paxon.storage.identity import DataDirectory
 from paxon.storage.ledger_file import LedgerFile
 from tests.net.harness import run
@@ -82,7 +83,7 @@ def test_a_full_disk_costs_the_leadership_and_nothing_else(
                 for number, name in enumerate([*others, full]):
                     await town.put_for_sure(name, b"after%d" % number, b"2")
                 assert not town[full].is_leader
-                assert await town.get(full, b"before", linearizable=False) == b"1"
+                assert await town.get(full, b"before", consistency=STALE) == b"1"
                 assert await town.get(others[0], b"after2") == b"2"
                 assert not town[full].failed.done()
                 ballast.unlink()

@@ -1,7 +1,7 @@
 """Read barriers on their way: shared, repeated, and never answered too early."""
 
 from paxon.core.decree import Ballot, NodeId, Slot
-from paxon.errors import NotLeader, Stopping
+from paxon.errors import Behind, NotLeader, Stopping
 from paxon.node.letters import AskReading, PeerMessage, ReadingAt
 from paxon.node.readings import Readings
 from tests.node.stage import Answer
@@ -238,4 +238,66 @@ def test_everybody_is_refused_at_once_wherever_they_are() -> None:
     error = Stopping("enough")
     desk.readings.refuse_all(error)
     assert [reader.error for reader in readers] == [error] * 4
+    assert len(desk.readings) == 0
+
+
+# --- how fresh our state is known to be ---
+
+
+def test_a_state_is_as_fresh_as_the_question_was_and_not_as_the_answer() -> None:
+    desk = Desk()
+    desk.reader()
+    number = desk.asked(now_ms=100)
+    desk.hears(number, 4)
+    desk.readings.serve(Slot(3))
+    assert desk.readings.fresh_ms is None
+    desk.readings.serve(Slot(4))
+    assert desk.readings.fresh_ms == 100
+
+
+def test_an_earlier_question_that_is_answered_late_makes_nothing_older() -> None:
+    desk = Desk()
+    desk.reader()
+    early = desk.asked(now_ms=100)
+    desk.reader()
+    late = desk.asked(now_ms=150)
+    for number in (late, early):
+        desk.hears(number, 4)
+        desk.readings.serve(Slot(4))
+    assert desk.readings.fresh_ms == 150
+
+
+def test_a_question_that_is_asked_again_counts_from_then() -> None:
+    desk = Desk()
+    desk.reader()
+    desk.asked(now_ms=100)
+    desk.readings.on_tick(THEIRS, 100 + RETRANSMIT_MS)
+    desk.hears(desk.asked(now_ms=100 + RETRANSMIT_MS), 4)
+    desk.readings.serve(Slot(4))
+    assert desk.readings.fresh_ms == 100 + RETRANSMIT_MS
+
+
+# --- reads that want to see a slot ---
+
+
+def test_who_wants_to_see_a_slot_waits_until_that_slot_is_applied() -> None:
+    desk = Desk()
+    reader: Answer[int] = Answer()
+    desk.readings.add_for(Slot(7), reader, 1_000)
+    desk.readings.serve(Slot(7))
+    assert not reader.done()
+    desk.readings.serve(Slot(8))
+    assert reader.value == 8
+    assert desk.readings.fresh_ms is None
+    assert desk.sent == []
+
+
+def test_who_wants_to_see_a_slot_is_sent_elsewhere_at_its_deadline() -> None:
+    desk = Desk()
+    reader: Answer[int] = Answer()
+    desk.readings.add_for(Slot(7), reader, 1_000)
+    desk.readings.on_tick(THEIRS, 999)
+    assert not reader.done()
+    desk.readings.on_tick(THEIRS, 1_000)
+    assert type(reader.error) is Behind
     assert len(desk.readings) == 0

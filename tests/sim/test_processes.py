@@ -89,7 +89,7 @@ def test_a_leader_that_was_stopped_answers_no_read_from_what_it_knew(pause_ms: i
 def test_the_oracle_notices_a_read_of_a_leader_that_was_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a minute a leader gives up by itself, for it has heard nobody; after a moment only the roll call helps."""
     presidency.read_without_a_roll_call.apply(monkeypatch)
-    with pytest.raises(InvariantViolation, match="known before it began"):
+    with pytest.raises(InvariantViolation, match="as it promises"):
         _deposed_in_a_pause_and_read(300)
 
 

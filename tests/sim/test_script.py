@@ -131,7 +131,7 @@ def test_a_deposed_president_answers_no_read() -> None:
 
 def test_the_oracle_notices_a_read_without_a_roll_call(monkeypatch: pytest.MonkeyPatch) -> None:
     presidency.read_without_a_roll_call.apply(monkeypatch)
-    with pytest.raises(InvariantViolation, match="known before it began"):
+    with pytest.raises(InvariantViolation, match="as it promises"):
         _deposed_president_is_read(Script(3))
 
 

@@ -13,6 +13,7 @@ from paxon.cli.failures import REFUSED, write_bytes
 from paxon.cli.options import ConnectionOptions, connection_options, read_bytes
 from paxon.client.client import Client
 from paxon.errors import OutcomeUnknown
+from paxon.node.consistency import LINEARIZABLE, STALE
 
 AnswerT = TypeVar("AnswerT")
 
@@ -44,7 +45,7 @@ def put(connection: ConnectionOptions, key: bytes, value: bytes | None, file: Pa
 @connection_options
 def get(connection: ConnectionOptions, key: bytes, stale: bool) -> None:
     """Print the value of KEY: its bytes and nothing else, unless stdout is a terminal."""
-    found = _ask(connection, lambda client: client.get(key, linearizable=not stale))
+    found = _ask(connection, lambda client: client.get(key, consistency=STALE if stale else LINEARIZABLE))
     if found.value is None:
         _end(f"not found: {_shown(key)}")
     else:

@@ -15,6 +15,7 @@ from paxon.client.channel import Channel
 from paxon.client.parts import Parts
 from paxon.client.session import DEFAULT_TTL_S, Session
 from paxon.errors import BadRequest
+from paxon.node.consistency import LINEARIZABLE
 from paxon.node.service import TIMEOUT_MS_MAX
 from paxon.rsm.contract import Context, StateMachine
 
@@ -88,7 +89,7 @@ class Caller:
             ContractError, TypeError: the call makes no sense; nothing was sent.
         """
         prepared = self._parts.query(method, *arguments, **named)
-        applied = await self._channel.query(prepared.body, int(self._timeout_s * 1000), linearizable=True)
+        applied = await self._channel.query(prepared.body, int(self._timeout_s * 1000), LINEARIZABLE)
         self._seen.note(applied.slot)
         return cast(R, prepared.read(applied.result))
 

@@ -6,6 +6,7 @@ Knows: how to hand one request on, once.  Does not know: sessions, or what a com
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from paxon.node.consistency import Consistency
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
 from paxon.rsm.contract import Ability
@@ -25,8 +26,8 @@ class Channel(Protocol):
             RequestError: if it is refused at once.  Not applied.
         """
 
-    async def query(self, question: bytes, timeout_ms: int, linearizable: bool) -> Applied:
-        """The answer to ``question``.
+    async def query(self, question: bytes, timeout_ms: int, consistency: Consistency) -> Applied:
+        """The answer to ``question``, which keeps the promise of ``consistency``.
 
         Raises:
             RequestError: if there is none in time, or the state machine refused the question.

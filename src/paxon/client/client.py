@@ -27,10 +27,20 @@ from msgspec import Struct
 from paxon.client.connection import Broken, Late
 from paxon.client.endpoints import Endpoints, reachable_or_none
 from paxon.client.pool import CONNECT_TIMEOUT_S, Pool
-from paxon.errors import DeadlineExceeded, NotLeader, OutcomeUnknown, Overloaded, RequestError, Stopping, Unreachable
+from paxon.errors import (
+    Behind,
+    DeadlineExceeded,
+    NotLeader,
+    OutcomeUnknown,
+    Overloaded,
+    RequestError,
+    Stopping,
+    Unreachable,
+)
 from paxon.kv import name_server
 from paxon.kv.name_server import Compared, Deleted, Found, Written
 from paxon.net.tls import TlsFiles
+from paxon.node.consistency import LINEARIZABLE, Consistency
 from paxon.node.service import (
     TIMEOUT_MS_MAX,
     Failure,
@@ -115,14 +125,9 @@ class Client:
         """Set ``key`` to ``value``."""
         return name_server.read_reply((await self.submit(name_server.put(key, value), timeout=timeout)).body, Written)
 
-    async def get(self, key: bytes, *, linearizable: bool = True, timeout: float | None = None) -> Found:
-        """The value of ``key``.
-
-        Without ``linearizable`` it is what the member that answers has: possibly old, but not
-        dependent on a leader (the fast read of section 4.1).
-        """
-        question = name_server.get(key)
-        result = await self.query(question, linearizable=linearizable, timeout=timeout)
+    async def get(self, key: bytes, *, consistency: Consistency = LINEARIZABLE, timeout: float | None = None) -> Found:
+        """The value of ``key``."""
+        result = await self.query(name_server.get(key), consistency=consistency, timeout=timeout)
         return name_server.read_reply(result.body, Found)
 
     async def delete(self, key: bytes, *, timeout: float | None = None) -> Deleted:
@@ -148,14 +153,19 @@ class Client:
         wish = _Wish(lambda number, milliseconds: Submit(number, command, milliseconds), is_repeatable=False)
         return await self._fulfil(wish, timeout)
 
-    async def query(self, question: bytes, *, linearizable: bool = True, timeout: float | None = None) -> Result:
-        """The state machine's answer to ``question``.
+    async def query(
+        self, question: bytes, *, consistency: Consistency = LINEARIZABLE, timeout: float | None = None
+    ) -> Result:
+        """The state machine's answer to ``question``, and the last slot it reflects.
+
+        ``consistency`` says what the answer must reflect (docs/reads.md).  Whichever member is
+        asked keeps that promise or refuses, and then the next one is asked.
 
         Raises:
             RequestError: there is no answer.
         """
         wish = _Wish(
-            lambda number, milliseconds: Query(number, question, milliseconds, linearizable), is_repeatable=True
+            lambda number, milliseconds: Query(number, question, milliseconds, consistency), is_repeatable=True
         )
         return await self._fulfil(wish, timeout)
 
@@ -207,7 +217,7 @@ class Client:
                 if not wish.is_repeatable:
                     raise
                 failures.add(endpoint, error)
-            except (NotLeader, Stopping, Unreachable) as error:
+            except (NotLeader, Behind, Stopping, Unreachable) as error:
                 self._endpoints.leave(endpoint, error.hint if isinstance(error, NotLeader) else "")
                 failures.add(endpoint, error)
             except Overloaded as error:

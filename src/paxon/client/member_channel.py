@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from paxon.client.channel import Channel
+from paxon.node.consistency import Consistency
 from paxon.node.node import Node
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
@@ -26,9 +27,9 @@ class MemberChannel(Channel):
         """See ``Channel``."""
         self._node.begin(command, reply, timeout_ms)
 
-    async def query(self, question: bytes, timeout_ms: int, linearizable: bool) -> Applied:
+    async def query(self, question: bytes, timeout_ms: int, consistency: Consistency) -> Applied:
         """See ``Channel``."""
-        return await self._node.query(question, timeout_ms, linearizable)
+        return await self._node.query(question, timeout_ms, consistency)
 
     def is_usable(self, part: str, ability: Ability) -> bool:
         """See ``Channel``."""

@@ -111,7 +111,7 @@ def _collect(member: type, prefix: str, integers: dict[int, list[str]], parts: l
         limit = ROUND_MAX if member is Ballot and name == "round" else _limit(annotation)
         if limit is not None:
             integers.setdefault(limit, []).append(prefix + name)
-        elif isinstance(annotation, type) and issubclass(annotation, Struct):
+        elif _is_struct(annotation):
             _collect(annotation, f"{prefix}{name}.", integers, parts)
         elif (fits := _part_check(annotation)) is not None:
             parts.append((prefix + name, fits))
@@ -136,8 +136,8 @@ def _part_check(annotation: Any) -> _Fits | None:
     if origin is tuple:
         return _each_its_own([_part_check(argument) for argument in arguments])
     if origin in (Union, UnionType):
-        return _optional([_part_check(argument) for argument in arguments if argument is not NoneType])
-    if isinstance(annotation, type) and issubclass(annotation, Struct):
+        return _one_of({argument: _part_check(argument) for argument in arguments if argument is not NoneType})
+    if _is_struct(annotation):
         return _range_check(annotation)
     return None
 
@@ -163,9 +163,16 @@ def _each_its_own(checks: list[_Fits | None]) -> _Fits | None:
     return lambda items: all(fits(items[place]) for place, fits in present)
 
 
-def _optional(checks: list[_Fits | None]) -> _Fits | None:
-    check(len(checks) == 1, "a union in a value is of one type and None")
-    (fits,) = checks
-    if fits is None:
+def _one_of(checks: dict[Any, _Fits | None]) -> _Fits | None:
+    if len(checks) == 1:
+        (only,) = checks.values()
+        return None if only is None else lambda value: value is None or only(value)
+    check(all(_is_struct(one) for one in checks), "a union in a value is of structs, or of one type and None")
+    by_class = {one: fits for one, fits in checks.items() if fits is not None}
+    if not by_class:
         return None
-    return lambda value: value is None or fits(value)
+    return lambda value: (fits := by_class.get(type(value))) is None or fits(value)
+
+
+def _is_struct(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Struct)

@@ -12,6 +12,7 @@ import errno
 import logging
 from collections import deque
 from collections.abc import Callable
+from typing import assert_never
 
 from paxon.core.decree import NO_BALLOT, Ballot, NodeId, Slot
 from paxon.core.effects import Effects, Letter, Recall
@@ -40,13 +41,14 @@ from paxon.errors import (
     check,
 )
 from paxon.net.peer_memory import PeerMemory
+from paxon.node.consistency import LINEARIZABLE, AtLeast, Consistency, Linearizable, Stale
 from paxon.node.letters import AskReading, HostMessage, PeerMessage, ReadingAt
 from paxon.node.outbox import Outbox
 from paxon.node.ports import Clock, Disk, Reply, Timer, Transport
 from paxon.node.proposals import Applied, Pending
 from paxon.node.requests import Requests
 from paxon.node.settings import Limits
-from paxon.node.status import Role
+from paxon.node.status import ReadCounts, Role
 from paxon.node.vouching import remember, vouched
 from paxon.rsm.applier import Applier
 
@@ -119,6 +121,7 @@ class Host:
         self._is_pump_due = False
         self._is_dead = False
         self.is_disk_full = False
+        self.reads = ReadCounts()
         self._timer: Timer | None = None
         self._timer_at_ms = 0
         self._is_ticking = False
@@ -198,13 +201,33 @@ class Host:
         self._pump_soon()
         self._start_ticking()
 
-    def read(self, reply: Reply[int], timeout_ms: int) -> None:
-        """Wait until this member's state is fit for a linearizable read; ``reply`` gets its ``applied_until``.
+    def may_read(self, consistency: Consistency) -> bool:
+        """Whether this member's state, as it is at this moment, keeps the promise of ``consistency``."""
+        match consistency:
+            case Linearizable():
+                return False
+            case AtLeast(slot=slot):
+                is_fit = slot < self.applied_until
+            case Stale(max_age_ms=max_age_ms):
+                is_fit = max_age_ms is None or self._requests.is_fresh(max_age_ms)
+            case _:
+                assert_never(consistency)
+        self.reads.at_once += is_fit
+        return is_fit
+
+    def read(self, reply: Reply[int], timeout_ms: int, consistency: Consistency = LINEARIZABLE) -> None:
+        """Wait until this member's state keeps the promise of ``consistency``; ``reply`` gets its ``applied_until``.
+
+        For reads that ``may_read`` does not allow at once.
 
         Raises:
             RequestError: if it is refused at once.
         """
-        self._requests.read(reply, timeout_ms)
+        if isinstance(consistency, AtLeast):
+            self.reads.after_slot += 1
+        else:
+            self.reads.after_barrier += 1
+        self._requests.read(reply, timeout_ms, consistency)
         self._pump_soon()
         self._start_ticking()
 

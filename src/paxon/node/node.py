@@ -23,12 +23,13 @@ from paxon.net.links import Links, LocalIdentity, PeerAddress
 from paxon.net.peer_memory import PeerMemory
 from paxon.node.clock import LoopClock
 from paxon.node.config import MemberConfig
+from paxon.node.consistency import LINEARIZABLE, Consistency
 from paxon.node.host import Host
 from paxon.node.letters import PeerMessage
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
 from paxon.node.settings import MIB
-from paxon.node.status import MemberStatus, Role
+from paxon.node.status import MemberStatus, ReadCounts, Role
 from paxon.node.vocabulary import PEER_VOCABULARY
 from paxon.rsm.applier import Applier
 from paxon.rsm.machine import ByteMachine
@@ -237,16 +238,19 @@ class Node:
         """
         self._running.submit(command, reply, timeout_ms)
 
-    async def query(self, question: bytes, timeout_ms: int, linearizable: bool) -> Applied:
-        """Answer ``question`` from this member's state, after a read barrier if ``linearizable``.
+    async def query(self, question: bytes, timeout_ms: int, consistency: Consistency = LINEARIZABLE) -> Applied:
+        """Answer ``question`` from this member's state once it keeps the promise of ``consistency`` (docs/reads.md).
 
         Raises:
-            RequestError: no leader confirmed the read in time, or the state machine refused the question.
+            NotLeader: no leader confirmed the read in time.
+            Behind: this member had not applied the slot in time that the read must reflect.
+            RequestError: the state machine refused the question, or the member is shutting down.
         """
-        if linearizable:
-            barrier: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            self._running.read(barrier, timeout_ms)
-            await barrier
+        host = self._running
+        if not host.may_read(consistency):
+            fit: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            host.read(fit, timeout_ms, consistency)
+            await fit
         return Applied(self._applier.applied_until - 1, self._applier.query(question))
 
     # --- what it says about itself ---
@@ -268,6 +272,11 @@ class Node:
             leader="" if leader is None else self._names[leader.owner],
             leader_endpoint="" if leader is None else self._endpoint_of(leader.owner),
         )
+
+    @property
+    def reads(self) -> ReadCounts:
+        """How reads were served here so far."""
+        return self._running.reads
 
     @property
     def is_leader(self) -> bool:

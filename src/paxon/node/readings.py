@@ -1,4 +1,4 @@
-"""Linearizable reads on their way: one barrier for everyone who waits, here or through the leader.
+"""Reads on their way: one barrier for everyone who waits, here or through the leader, and waits for a slot.
 
 A barrier yields a slot; whoever has applied everything below it may read its own state.
 Asking twice is harmless, so what goes unanswered is simply asked again until its deadline.
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from paxon.core.decree import Ballot, NodeId, Slot
-from paxon.errors import NotLeader
+from paxon.errors import Behind, NotLeader, RequestError
 from paxon.node.letters import AskReading, PeerMessage, ReadingAt
 from paxon.node.ports import Reply
 
@@ -17,6 +17,23 @@ from paxon.node.ports import Reply
 class _Reader(Struct):
     reply: Reply[int]
     deadline_ms: int
+    slot: Slot | None = None
+    """What it wants to see applied, if that is all it wants."""
+
+    def late(self) -> RequestError:
+        """What it is told at its deadline."""
+        if self.slot is not None:
+            return Behind(f"this member has not applied slot {self.slot}: ask another, or again later")
+        return NotLeader("no leader confirmed the read before its deadline")
+
+
+class _Due(Struct):
+    """Readers that wait until every slot below ``passed_until`` is applied here."""
+
+    passed_until: Slot
+    readers: list[_Reader]
+    asked_ms: int | None = None
+    """When the barrier behind it was asked for, if there is one."""
 
 
 class _Barrier(Struct):
@@ -44,13 +61,16 @@ class Readings:
         self._turned_down: list[_Reader] = []
         """Told to ask again: they do at the next tick, when we may have heard of another leader."""
         self._barriers: dict[int, _Barrier] = {}
-        self._due: list[tuple[Slot, list[_Reader]]] = []
+        self._due: list[_Due] = []
         self._foreign: dict[int, tuple[NodeId, int, int]] = {}
         """Tokens of other members' barriers: who, its boot, its number."""
+        self.fresh_ms: int | None = None
+        """Our state reflects everything that was acknowledged before this moment of our monotonic clock, or later:
+        when the latest barrier whose slots we have applied was asked for."""
 
     def __len__(self) -> int:
         barriers = sum(len(barrier.readers) for barrier in self._barriers.values())
-        return len(self._waiting) + len(self._turned_down) + barriers + sum(len(readers) for _, readers in self._due)
+        return len(self._waiting) + len(self._turned_down) + barriers + sum(len(due.readers) for due in self._due)
 
     @property
     def are_waiting(self) -> bool:
@@ -63,8 +83,12 @@ class Readings:
         return len(self._foreign)
 
     def add(self, reply: Reply[int], deadline_ms: int) -> None:
-        """Somebody wants to read here."""
+        """Somebody wants to read here, after a barrier."""
         self._waiting.append(_Reader(reply, deadline_ms))
+
+    def add_for(self, slot: Slot, reply: Reply[int], deadline_ms: int) -> None:
+        """Somebody wants to read here once ``slot`` is applied."""
+        self._due.append(_Due(Slot(slot + 1), [_Reader(reply, deadline_ms, slot)]))
 
     def ask(self, presiding: Ballot | None, now_ms: int) -> list[int]:
         """Put the question for all who wait to the leader of ``presiding``; returns tokens for our own core."""
@@ -105,11 +129,13 @@ class Readings:
         if not self._due:
             return
         due, self._due = self._due, []
-        for passed_until, readers in due:
-            if passed_until > applied_until:
-                self._due.append((passed_until, readers))
+        for one in due:
+            if one.passed_until > applied_until:
+                self._due.append(one)
                 continue
-            for reader in readers:
+            if one.asked_ms is not None:
+                self.fresh_ms = one.asked_ms if self.fresh_ms is None else max(self.fresh_ms, one.asked_ms)
+            for reader in one.readers:
                 if not reader.reply.done():
                     reader.reply.set_result(applied_until)
 
@@ -127,13 +153,14 @@ class Readings:
         self._turned_down = []
         for barrier in self._barriers.values():
             barrier.readers = self._in_time(barrier.readers, now_ms)
-        self._due = [(passed_until, self._in_time(readers, now_ms)) for passed_until, readers in self._due]
-        self._due = [(passed_until, readers) for passed_until, readers in self._due if readers]
+        for due in self._due:
+            due.readers = self._in_time(due.readers, now_ms)
+        self._due = [due for due in self._due if due.readers]
 
     def refuse_all(self, error: Exception) -> None:
         """Nobody will be served any more."""
         barriers = (barrier.readers for barrier in self._barriers.values())
-        for readers in [self._waiting, self._turned_down, *barriers, *(readers for _, readers in self._due)]:
+        for readers in [self._waiting, self._turned_down, *barriers, *(due.readers for due in self._due)]:
             for reader in readers:
                 if not reader.reply.done():
                     reader.reply.set_exception(error)
@@ -146,7 +173,7 @@ class Readings:
         if passed_until is None:
             self._turned_down.extend(barrier.readers)
         else:
-            self._due.append((passed_until, barrier.readers))
+            self._due.append(_Due(passed_until, barrier.readers, barrier.asked_ms))
 
     @staticmethod
     def _in_time(readers: list[_Reader], now_ms: int) -> list[_Reader]:
@@ -155,7 +182,7 @@ class Readings:
             if reader.reply.done():
                 continue
             if reader.deadline_ms <= now_ms:
-                reader.reply.set_exception(NotLeader("no leader confirmed the read before its deadline"))
+                reader.reply.set_exception(reader.late())
             else:
                 kept.append(reader)
         return kept

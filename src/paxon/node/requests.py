@@ -7,6 +7,7 @@ is due; the host drives it.
 
 from paxon.core.decree import Ballot, Decree, NodeId, Slot
 from paxon.errors import DiskFull, NotLeader, OutcomeUnknown, RequestError, Stopping
+from paxon.node.consistency import AtLeast, Consistency
 from paxon.node.forwarding import Incoming, Outgoing, Relay, Send
 from paxon.node.letters import Answers, AskReading, Forward, HostMessage, ReadingAt, Refusals
 from paxon.node.ports import Clock, Reply
@@ -79,15 +80,24 @@ class Requests:
         self._proposals.admit(command, len(self._outgoing), self._outgoing.bytes)
         self._proposals.add(Pending(command, reply, self._clock.monotonic_ms() + timeout_ms))
 
-    def read(self, reply: Reply[int], timeout_ms: int) -> None:
-        """Take in a read of this member's own callers.
+    def read(self, reply: Reply[int], timeout_ms: int, consistency: Consistency) -> None:
+        """Take in a read of this member's own callers that has to wait for something.
 
         Raises:
             RequestError: if it is refused at once.
         """
         if self._is_stopping:
             raise Stopping("this member is shutting down: ask another")
-        self._readings.add(reply, self._clock.monotonic_ms() + timeout_ms)
+        deadline_ms = self._clock.monotonic_ms() + timeout_ms
+        if isinstance(consistency, AtLeast):
+            self._readings.add_for(consistency.slot, reply, deadline_ms)
+        else:
+            self._readings.add(reply, deadline_ms)
+
+    def is_fresh(self, max_age_ms: int) -> bool:
+        """Whether our state is known to reflect everything acknowledged longer than ``max_age_ms`` ago."""
+        fresh_ms = self._readings.fresh_ms
+        return fresh_ms is not None and self._clock.monotonic_ms() - fresh_ms <= max_age_ms
 
     def receive(self, sender: NodeId, message: HostMessage, presiding: Ballot | None) -> int | None:
         """Take one message of another member's host; returns the token of a read barrier that it asks of our core."""

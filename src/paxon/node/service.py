@@ -20,6 +20,7 @@ from paxon import errors
 from paxon.codec.values import Vocabulary
 from paxon.errors import BadRequest, NotLeader, OutcomeUnknown, Overloaded, ProtocolError, RequestError, TooLarge
 from paxon.net.calls import CallLimits
+from paxon.node.consistency import Consistency
 from paxon.node.proposals import Applied
 from paxon.node.settings import COMMAND_BYTES_CEILING
 from paxon.node.status import MemberStatus
@@ -44,14 +45,13 @@ class Submit(Struct, frozen=True):
 class Query(Struct, frozen=True):
     """Request: answer ``question`` from the state.  Answered by ``Result`` or ``Failure``.
 
-    ``linearizable`` answers reflect every write acknowledged before the query was sent; others
-    reflect some earlier moment, and cost no round trip between members (section 4.1's fast read).
+    ``consistency`` says how much of what happened elsewhere the answer must reflect.
     """
 
     number: int
     question: bytes
     timeout_ms: int
-    linearizable: bool
+    consistency: Consistency
 
 
 class StatusRequest(Struct, frozen=True):
@@ -122,6 +122,7 @@ ERRORS: dict[str, type[RequestError]] = {
         errors.NotYetKnown,
         errors.Compacted,
         errors.SessionEnded,
+        errors.Behind,
         errors.Unreachable,
         errors.OutcomeUnknown,
         errors.DeadlineExceeded,
@@ -162,8 +163,8 @@ class ServedNode(Protocol):
             RequestError: if it is refused at once.
         """
 
-    def query(self, question: bytes, timeout_ms: int, linearizable: bool) -> Awaitable[Applied]:
-        """Answer ``question``.
+    def query(self, question: bytes, timeout_ms: int, consistency: Consistency) -> Awaitable[Applied]:
+        """Answer ``question`` from a state that keeps the promise of ``consistency``.
 
         Raises:
             RequestError: when awaited.
@@ -270,7 +271,7 @@ class ClientService:
     async def _run_query(self, conversation: _Conversation, request: Query) -> None:
         reply: Reply
         try:
-            applied = await self._node.query(request.question, request.timeout_ms, request.linearizable)
+            applied = await self._node.query(request.question, request.timeout_ms, request.consistency)
             reply = Result(request.number, applied.slot, applied.result)
         except Exception as error:
             reply = self._failure(request.number, error)

@@ -13,6 +13,17 @@ class Role(StrEnum):
     LEADER = "leader"
 
 
+class ReadCounts(Struct):
+    """How reads were served at one member since it started."""
+
+    at_once: int = 0
+    """From the state as it was, without a question to anybody."""
+    after_barrier: int = 0
+    """After a barrier, shared by all who waited: at most one exchange with a quorum."""
+    after_slot: int = 0
+    """Once a slot was applied that an earlier reply had named."""
+
+
 class MemberStatus(Struct, frozen=True):
     """One member's own view at one moment; members may disagree while a leader is being elected."""
 

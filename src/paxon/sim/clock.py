@@ -25,10 +25,19 @@ class Quartz:
         self._since_ms = 0
         """When the rate last changed, in true time."""
         self._reading_then_ms = 0
+        self._earlier: list[tuple[int, int, int]] = []
+        """Since when, from which reading on, and at which rate the clock ran before, the latest last."""
 
     def reading_ms(self, now_ms: int) -> int:
-        """How far the clock has advanced at a true time."""
+        """How far the clock has advanced at a true time that is not before the last change of its rate."""
         return self._reading_then_ms + (now_ms - self._since_ms) * self.rate_ppm // MILLION
+
+    def showed_ms(self, then_ms: int) -> int:
+        """How far the clock had advanced at any true time up to now."""
+        if then_ms >= self._since_ms:
+            return self.reading_ms(then_ms)
+        since_ms, reading_ms, rate_ppm = next(piece for piece in reversed(self._earlier) if piece[0] <= then_ms)
+        return reading_ms + (then_ms - since_ms) * rate_ppm // MILLION
 
     def shows_at_ms(self, reading_ms: int) -> int:
         """The true time at which the clock shows at least ``reading_ms``, at its present rate."""
@@ -36,6 +45,7 @@ class Quartz:
 
     def change_rate(self, now_ms: int, rate_ppm: int) -> None:
         """From here on the clock runs at another rate."""
+        self._earlier.append((self._since_ms, self._reading_then_ms, self.rate_ppm))
         self._reading_then_ms = self.reading_ms(now_ms)
         self._since_ms = now_ms
         self.rate_ppm = rate_ppm

@@ -315,14 +315,14 @@ class Oracle:
         self._refused.add(command)
 
     def read_floor(self) -> Slot:
-        """A read that begins now must have applied this slot: all that was acknowledged or read before."""
+        """A linearizable read that begins now must have applied this slot: all that was acknowledged or read before."""
         return max(self._acknowledged_until, self._read_until)
 
     def read(self, member: NodeId, floor: Slot, applied_until: Slot) -> None:
-        """A linearizable read that began at ``floor`` was answered from the state below ``applied_until``."""
+        """A read that must see slot ``floor`` was answered from the state below ``applied_until``."""
         check(
             applied_until > floor,
-            f"a read at member {member} sees slot {floor}, known before it began, and not only {applied_until - 1}",
+            f"a read at member {member} sees slot {floor}, as it promises, and not only {applied_until - 1}",
         )
         check(
             self.books[member].applied >= self._sequence_until[applied_until - 1],

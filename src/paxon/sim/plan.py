@@ -105,6 +105,8 @@ class Plan(Struct, frozen=True):
     decree_bytes_max: int = 1 << 20
     encode: bool = True
     """Send every letter through the codec."""
+    reads_vary: bool = False
+    """Whether clients ask for reads of every kind, and not for linearizable ones alone."""
     heals_core_only: bool = False
     """Whether some members stay broken for good after the storm, as many as the others can do without."""
 
@@ -241,6 +243,9 @@ def quorums_of(random: Random, size: int) -> QuorumSystem:
 PROFILES = tuple(name for name, _, _ in FAULTS)
 """The mixes of faults, by name."""
 
+VARIED_READS = 0.5
+"""How often clients ask for reads of every kind."""
+
 CORE_ONLY = 0.4
 """How often not everybody heals."""
 
@@ -277,6 +282,8 @@ def plan_of(seed: int, profile: str | None = None, members: int | None = None) -
         request_every_ms=8 if name == "hasty" else random.choice((15, 60, 60, 250)) * storm_ms // STORM_MS,
         pipeline_depth=random.choice((1, 4, 16, 64)),
         decree_bytes_max=random.choice((600, 10_000, 1 << 20)),
+        # A generator of its own, so that what a seed is otherwise does not depend on it.
+        reads_vary=Dice(f"{seed}/reads").random() < VARIED_READS,
         heals_core_only=size > 1 and random.random() < CORE_ONLY,
     )
     return _longer(random, plan) if seed >= LONG_FROM else plan

@@ -6,10 +6,12 @@ from typing import Protocol
 
 from paxon.core.decree import NodeId, Slot
 from paxon.errors import ApplyFailed, OutcomeUnknown, RequestError, check
+from paxon.node.consistency import LINEARIZABLE, Consistency
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
 from paxon.sim.dice import Dice
 from paxon.sim.machine import Raised, Result
+from paxon.sim.promises import Promises
 from paxon.sim.subject import Onlookers, Subject
 
 ATTEMPTS_MAX = 12
@@ -24,11 +26,14 @@ class Parliament(Protocol):
     def submit(self, member: NodeId, command: bytes, reply: Reply[Applied], timeout_ms: int) -> bool:
         """Give a command to a member; ``False`` if nobody is there."""
 
-    def read(self, member: NodeId, reply: Reply[int], timeout_ms: int) -> bool:
-        """Ask a member for a read barrier; ``False`` if nobody is there."""
+    def read(self, member: NodeId, reply: Reply[int], timeout_ms: int, consistency: Consistency) -> bool:
+        """Ask a member to be fit for a read; ``False`` if nobody is there."""
 
     def query(self, member: NodeId, question: bytes) -> Result:
         """What a member's state answers at this moment."""
+
+    def clock_ms(self, member: NodeId, then_ms: int) -> int:
+        """What the monotonic clock of a member's machine showed at a true time."""
 
 
 class Request:
@@ -41,6 +46,7 @@ class Request:
         command: bytes | None,
         retry: Callable[[], None],
         question: bytes | None = None,
+        consistency: Consistency = LINEARIZABLE,
     ) -> None:
         self._workload = workload
         self.member = member
@@ -50,8 +56,13 @@ class Request:
         """What is read, if anything but how far the member has come."""
         self.answer: Result | None = None
         """What was answered to the question."""
-        self.number = workload.witness.called(member, command, question)
-        self.floor = workload.oracle.read_floor()
+        self.consistency = consistency
+        """What a read is to promise."""
+        # The witness judges what is linearizable, and others need not go together with it.
+        is_judged = consistency == LINEARIZABLE
+        self.number = workload.witness.called(member, command, question) if is_judged else None
+        self.floor = workload.promises.floor(member, consistency)
+        """What a read must see."""
         self._retry = retry
         self.is_over = False
         self.ending = ""
@@ -117,16 +128,18 @@ class Workload:
         self._parliament = parliament
         self.outstanding: dict[Request, None] = {}
         self._commands = 0
+        self.promises = Promises(seed, self._agenda, self.oracle, parliament.clock_ms)
         self._every_ms = 0
         self._reads = 0.0
+        self._reads_vary = False
         self.waiting = 0
         """Refused attempts that will be tried again."""
         self.served: Counter[tuple[NodeId, str]] = Counter()
         """Successes by member and kind, "read" or "write"."""
 
-    def start(self, every_ms: int, reads: float) -> None:
+    def start(self, every_ms: int, reads: float, reads_vary: bool) -> None:
         """Requests at random members, ``every_ms`` on average, until ``stop``."""
-        self._every_ms, self._reads = every_ms, reads
+        self._every_ms, self._reads, self._reads_vary = every_ms, reads, reads_vary
         self._plan_next()
 
     def stop(self) -> None:
@@ -155,7 +168,7 @@ class Workload:
         self._start(Request(self, to, command, retry))
 
     def read_at(self, member: NodeId | None = None, attempt: int = 0) -> None:
-        """Read, at some member if none is named."""
+        """Read, at some member if none is named; one that is named has to show that it can do what is hardest."""
         if attempt > ATTEMPTS_MAX:
             self.trace.counts["given up"] += 1
             return
@@ -165,12 +178,22 @@ class Workload:
             self.waiting -= 1
             self.read_at(member, attempt + 1)
 
-        self._start(Request(self, to, None, retry, self._orders.question()))
+        consistency = self.promises.draw() if self._reads_vary and member is None else LINEARIZABLE
+        self._start(Request(self, to, None, retry, self._orders.question(), consistency))
 
     def lost_member(self, member: NodeId) -> None:
         """``member`` crashed with all the requests that it had."""
         for request in [request for request in self.outstanding if request.member == member]:
             request.lost()
+
+    def tell_refused(self, request: Request) -> None:
+        """The witness hears that an attempt did nothing."""
+        if request.number is not None:
+            self.witness.refused(request.number)
+
+    def _tell_returned(self, request: Request, result: Result, applied: int = 0) -> None:
+        if request.number is not None:
+            self.witness.returned(request.number, result, applied)
 
     def succeeded(self, request: Request, result: object) -> None:
         """An attempt succeeded."""
@@ -178,16 +201,20 @@ class Workload:
             check(isinstance(result, int), f"a read ends in a slot, not in {result!r}")
             if isinstance(result, int):
                 self.oracle.read(request.member, request.floor, Slot(result))
+                self.promises.note()
                 if request.question is not None:
                     answer = request.answer = self._parliament.query(request.member, request.question)
-                    self.witness.returned(request.number, answer, self.oracle.books[request.member].applied)
+                    self._tell_returned(request, answer, self.oracle.books[request.member].applied)
             self.trace.counts["reads"] += 1
+            if request.consistency != LINEARIZABLE:
+                self.trace.counts[f"reads, {type(request.consistency).__name__}"] += 1
             self.served[request.member, "read"] += 1
         else:
             check(isinstance(result, Applied), f"a command ends in its slot and result, not in {result!r}")
             if isinstance(result, Applied):
                 self.oracle.acknowledge(request.command, Slot(result.slot), result.result)
-                self.witness.returned(request.number, result.result, 0)
+                self.promises.note()
+                self._tell_returned(request, result.result)
             self.trace.counts["acknowledged"] += 1
             self.served[request.member, "write"] += 1
 
@@ -197,14 +224,15 @@ class Workload:
             self.trace.counts["acknowledged"] += 1
             self.served[request.member, "write"] += 1
             self.oracle.failed(request.command, Raised(str(error)))
-            self.witness.returned(request.number, Raised(str(error)), 0)
+            self.promises.note()
+            self._tell_returned(request, Raised(str(error)))
         elif isinstance(error, OutcomeUnknown) and request.command is not None:
             self.trace.counts["unknown"] += 1
         else:
             self.trace.counts[f"refused: {getattr(error, 'code', '?')}"] += 1
             if request.command is not None:
                 self.oracle.refused(request.command)
-            self.witness.refused(request.number)
+            self.tell_refused(request)
             if request.member not in self._members:
                 return
             self.waiting += 1
@@ -214,12 +242,12 @@ class Workload:
         timeout_ms = self._random.randint(*TIMEOUT_MS)
         self.outstanding[request] = None
         if request.command is None:
-            accepted = self._parliament.read(request.member, request, timeout_ms)
+            accepted = self._parliament.read(request.member, request, timeout_ms, request.consistency)
         else:
             accepted = self._parliament.submit(request.member, request.command, request, timeout_ms)
         if not accepted:
             request.turned_away()
-            self.witness.refused(request.number)
+            self.tell_refused(request)
 
     def _plan_next(self) -> None:
         if self._every_ms:

@@ -22,6 +22,7 @@ from paxon.core.decree import Ballot, NodeId
 from paxon.core.roster import Roster, Rosters
 from paxon.core.slip import Polling
 from paxon.errors import Disowned, InvariantViolation, LedgerError, LedgerSyncFailed, RequestError, check
+from paxon.node.consistency import LINEARIZABLE, Consistency
 from paxon.node.host import Host
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
@@ -176,7 +177,7 @@ class World:
                 self.boot(number)
             self.faults.start()
             self.disk_faults.start()
-            self.workload.start(self.plan.request_every_ms, self.plan.reads)
+            self.workload.start(self.plan.request_every_ms, self.plan.reads, self.plan.reads_vary)
             self.agenda.after(self.plan.storm_ms, "calm", self._calm)
             while self._is_storm:
                 self.step(self.agenda.now_ms + STEP_MS)
@@ -260,9 +261,16 @@ class World:
         """See ``Parliament``."""
         return self._request(member, lambda host: host.submit(command, reply, timeout_ms), reply.set_exception)
 
-    def read(self, member: NodeId, reply: Reply[int], timeout_ms: int) -> bool:
+    def read(self, member: NodeId, reply: Reply[int], timeout_ms: int, consistency: Consistency = LINEARIZABLE) -> bool:
         """See ``Parliament``."""
-        return self._request(member, lambda host: host.read(reply, timeout_ms), reply.set_exception)
+
+        def ask(host: Host) -> None:
+            if host.may_read(consistency):
+                reply.set_result(host.applied_until)
+            else:
+                host.read(reply, timeout_ms, consistency)
+
+        return self._request(member, ask, reply.set_exception)
 
     def query(self, member: NodeId, question: bytes) -> Result:
         """See ``Parliament``."""
@@ -270,6 +278,10 @@ class World:
         if machine is None:
             raise InvariantViolation(f"member {member} runs while it answers")
         return answer_of(machine, question)
+
+    def clock_ms(self, member: NodeId, then_ms: int) -> int:
+        """See ``Parliament``."""
+        return self.members[member].quartz.showed_ms(then_ms)
 
     def _request(self, number: NodeId, ask: Callable[[Host], None], refuse: Callable[[Exception], None]) -> bool:
         member = self.members[number]

@@ -272,7 +272,7 @@ class SimulatedCluster(Generic[MachineT]):
                 is_taken = world.submit(request.member, command, request, timeout_ms)
             if not is_taken:
                 workload.outstanding.pop(request)
-                workload.witness.refused(request.number)
+                workload.tell_refused(request)
                 if command is not None:
                     world.oracle.refused(command)
         if not is_taken:
