@@ -138,7 +138,11 @@ def test_a_directory_put_back_from_an_older_copy_never_votes_again(tmp_path: Pat
             await town.start(away)
             error = await asyncio.wait_for(asyncio.shield(town[away].failed), PATIENCE_S)
             assert isinstance(error, Disowned)
-            assert f"the ledger of {away} ends at line" in str(error)
+            # Whichever of the two the first member to be asked happens to know of.
+            assert any(
+                sign in str(error)
+                for sign in (f"the ledger of {away} ends at line", f"{away} comes from start 2 of its")
+            )
             assert not town[away].is_leader
             await town.drop(away)
             with pytest.raises(Disowned, match="was refused by the other members"):
@@ -207,8 +211,8 @@ def test_the_leader_is_lost_and_service_goes_on(tmp_path: Path) -> None:
             await town.put_for_sure(at, b"after", b"2")
             assert await town.get(at, b"before") == b"1"
             await town.start(lost)
+            # It may even lead again: members that share a busy processor lose their leaders now and then.
             assert await town.get(lost, b"after") == b"2"
-            assert await town.leader() != lost
 
     run(main)
 
