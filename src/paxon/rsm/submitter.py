@@ -21,10 +21,9 @@ from paxon.rsm.sessions import (
     Ended,
     Failed,
     Opened,
-    Perform,
     Withdrawn,
     decode_answer,
-    encode,
+    encode_perform,
 )
 
 Settled = Done | Failed | Confirmed | Withdrawn
@@ -60,7 +59,7 @@ class Submitter:
     def request(self, sequence: int) -> bytes:
         """What to submit for a number that has no answer yet."""
         check(sequence in self._open, "what was answered is not sent again")
-        return encode(Perform(self.session, sequence, next(iter(self._open)), self._open[sequence]))
+        return encode_perform(self.session, sequence, next(iter(self._open)), self._open[sequence])
 
     def withdraw(self, sequence: int) -> None:
         """Nobody wants this command any more: from here on its number is sent without it."""
