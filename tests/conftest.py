@@ -4,6 +4,11 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says more about who else uses the processors than about the code.
+settings.register_profile("paxon", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("paxon")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -20,7 +20,7 @@ from paxon.net.handshake import HANDSHAKE
 from paxon.node import config
 from paxon.node.service import CLIENT_VOCABULARY
 from paxon.node.vocabulary import PEER_VOCABULARY
-from paxon.rsm import objects
+from paxon.rsm import calls
 from tests.core.steady import steady
 from tests.fuzz import __main__ as program
 from tests.fuzz import members, storage
@@ -113,7 +113,7 @@ def _texts_unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(values, "MALFORMED", (msgspec.DecodeError, RecursionError))
     monkeypatch.setattr("paxon.storage.identity.MALFORMED", (msgspec.DecodeError, RecursionError))
     monkeypatch.setattr(name_server, "MALFORMED", (msgspec.DecodeError, RecursionError))
-    monkeypatch.setattr(objects, "MALFORMED", (msgspec.DecodeError, RecursionError))
+    monkeypatch.setattr(calls, "MALFORMED", (msgspec.DecodeError, RecursionError))
 
 
 def _nests_unguarded(monkeypatch: pytest.MonkeyPatch) -> None:

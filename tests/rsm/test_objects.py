@@ -8,6 +8,7 @@ import pytest
 from paxon.core.decree import Ballot, Decree, NodeId, Slot
 from paxon.errors import ApplyFailed, BadRequest, ContractError, LedgerTooNew, Rejected
 from paxon.rsm.applier import Applier
+from paxon.rsm.calls import head_of
 from paxon.rsm.contract import Context, StateMachine, command, query, state_of
 from paxon.rsm.machine import Context as Decided
 from paxon.rsm.objects import ReplicatedObject, Signature, question, submission
@@ -114,11 +115,11 @@ def test_wrong_arguments_are_the_callers_error_at_once() -> None:
 
 def test_a_query_is_not_submitted_and_a_command_not_read() -> None:
     with pytest.raises(ContractError, match="read it, and do not submit it"):
-        SIGNATURE.method(Inventory.left, is_command=True)
-    with pytest.raises(ContractError, match="submit it: it changes the state"):
-        SIGNATURE.method(Inventory.supply, is_command=False)
+        SIGNATURE.spelling(Inventory.left, is_command=True)
+    with pytest.raises(ContractError, match="changes the state: submit it"):
+        SIGNATURE.spelling(Inventory.supply, is_command=False)
     with pytest.raises(ContractError, match=r"'StateMachine.__setattr__' is no marked method of Inventory"):
-        SIGNATURE.method(Inventory.__setattr__, is_command=True)
+        SIGNATURE.spelling(Inventory.__setattr__, is_command=True)
 
 
 class Renamed(StateMachine):
@@ -147,16 +148,20 @@ def test_what_is_no_call_is_refused_before_anybody_decides_on_it() -> None:
     replica = ReplicatedObject(Inventory())
     good, _ = submission(SIGNATURE, Inventory.supply, "bolt")
     replica.check(good)
-    name, version, print_, arguments = msgspec.msgpack.decode(good)
+    head, body = head_of(good), good[len(head_of(good)) :]
+    arguments = msgspec.msgpack.decode(body)
     for bad in (
         b"",
         b"\xc1",
         good[:-1],
         good + b"\x00",
-        msgspec.msgpack.encode((name, version, print_, {**arguments, "colour": "red"})),
-        msgspec.msgpack.encode((name, version, print_, {"sku": 7})),
-        msgspec.msgpack.encode((name, version, print_, [])),
-        b"\x91" * 100_000,
+        head + msgspec.msgpack.encode({**arguments, "colour": "red"}),
+        head + msgspec.msgpack.encode({"sku": 7}),
+        head + msgspec.msgpack.encode([]),
+        head + b"\x91" * 100_000,
+        head[:-1] + b"\x00" + body,
+        b"\x00" + body,
+        b"\xff" * 300,
     ):
         with pytest.raises(BadRequest):
             replica.check(bad)
@@ -228,10 +233,10 @@ def test_what_cannot_travel_or_stay_is_a_failure_without_a_trace(method: Any) ->
 
 
 def test_a_refusal_of_a_class_that_the_caller_does_not_have_is_a_plain_one() -> None:
-    supply = SIGNATURE.method(Inventory.supply, is_command=True)
+    supply = SIGNATURE.spelling(Inventory.supply, is_command=True)
     reply = msgspec.msgpack.encode((2, "elsewhere:Unheard", [1], "never heard of"))
     with pytest.raises(Rejected, match="never heard of") as caught:
-        SIGNATURE.decode_reply(supply, reply)
+        supply.result(reply)
     assert type(caught.value) is Rejected
 
 

@@ -4,15 +4,15 @@ Knows: classes and their signatures.  Does not know: how a call travels.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from msgspec import Struct
 
 from paxon.errors import ContractError
-from paxon.rsm.assembly import PartCall, Question, encode
-from paxon.rsm.contract import Ability, Context, Method, StateMachine
-from paxon.rsm.objects import Signature
+from paxon.rsm.assembly import head_for
+from paxon.rsm.calls import Spelling
+from paxon.rsm.contract import Ability, Context, StateMachine
+from paxon.rsm.objects import Signature, wrong_kind
 
 M = TypeVar("M", bound=StateMachine)
 P = ParamSpec("P")
@@ -52,8 +52,9 @@ class Parts:
                 raise ContractError(f"two parts are named {name!r}: name them, as in {{'one': {kind.__name__}, ...}}")
             self.kinds[name] = kind
             signature = Signature(kind)
-            for method in signature.methods:
-                self._found.setdefault(method.function, []).append(_Found(name, signature, method))
+            for spelling in signature.spellings:
+                self._found.setdefault(spelling.method.function, []).append(_Found(name, spelling))
+        self._only = {function: found[0] for function, found in self._found.items() if len(found) == 1}
 
     def part_of(self, method: Callable[..., Any]) -> str:
         """The one part that has this command or query.
@@ -75,9 +76,10 @@ class Parts:
         return parts[0]
 
     def _find(self, function: Callable[..., Any]) -> "_Found":
+        only = self._only.get(function)
+        if only is not None:
+            return only
         found = self._found.get(function, [])
-        if len(found) == 1:
-            return found[0]
         name = getattr(function, "__qualname__", repr(function))
         if not found:
             known = ", ".join(kind.__name__ for part, kind in self.kinds.items() if not part.startswith(RESERVED))
@@ -96,9 +98,8 @@ class Parts:
         """
         found = self._find(method)
         if not found.method.is_command:
-            raise ContractError(f"{found.method} of {found.part} changes nothing: read it, and do not submit it")
-        body = found.signature.encode_call(found.method, *arguments, **named)
-        return Prepared(found.part, encode(PartCall(found.part, body)), found.read, found.method.ability)
+            raise wrong_kind(found.spelling, found.part)
+        return Prepared(found.part, found.spell(*arguments, **named), found.read, found.method.ability)
 
     def query(self, method: Callable[Concatenate[M, P], R], *arguments: P.args, **named: P.kwargs) -> Prepared:
         """A query, ready to be asked.
@@ -109,16 +110,24 @@ class Parts:
         """
         found = self._find(method)
         if found.method.is_command:
-            raise ContractError(f"{found.method} of {found.part} changes the state: submit it, and do not read it")
-        body = found.signature.encode_call(found.method, *arguments, **named)
-        return Prepared(found.part, encode(Question(found.part, body)), found.read, found.method.ability)
+            raise wrong_kind(found.spelling, found.part)
+        return Prepared(found.part, found.spell(*arguments, **named), found.read, found.method.ability)
 
 
 class _Found:
     """One method, where it was found."""
 
-    def __init__(self, part: str, signature: Signature, method: Method) -> None:
+    def __init__(self, part: str, spelling: Spelling) -> None:
         self.part = part
-        self.signature = signature
-        self.method = method
-        self.read = partial(signature.decode_reply, method)
+        self.spelling = spelling
+        self.method = spelling.method
+        self.read = spelling.result
+        self._head = head_for(part)
+
+    def spell(self, *arguments: Any, **named: Any) -> bytes:
+        """A call for this part.
+
+        Raises:
+            TypeError: if the arguments do not fit the method, or are not of their types.
+        """
+        return self._head + self.spelling.call(*arguments, **named)

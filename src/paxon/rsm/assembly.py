@@ -12,11 +12,11 @@ comes up with older code than the log uses says so and stops (``LedgerTooNew``).
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Final, TypeVar, assert_never
+from typing import Final, TypeVar
 
 from msgspec import Struct, msgpack
 
-from paxon.errors import BadRequest, NotYetKnown, SnapshotUnusable
+from paxon.errors import BadRequest, ContractError, NotYetKnown, SnapshotUnusable
 from paxon.rsm.contract import Ability, StateMachine
 from paxon.rsm.feed import Event, Feed
 from paxon.rsm.machine import MALFORMED, PIECE_BYTES, ByteMachine, Capturable, Context
@@ -25,8 +25,8 @@ from paxon.rsm.objects import ReplicatedObject
 T = TypeVar("T")
 
 
-class PartCall(Struct, frozen=True, array_like=True, tag=1):
-    """Command: ``body`` for one part.  Its result is the part's."""
+class PartCall(Struct, frozen=True):
+    """Command or question: ``body`` for one part.  Its result is the part's."""
 
     part: str
     body: bytes
@@ -39,21 +39,32 @@ class Announce(Struct, frozen=True, array_like=True, tag=2):
     abilities: dict[str, tuple[Ability, ...]]
 
 
-class Question(Struct, frozen=True, array_like=True):
-    """Question: ``body`` for one part."""
-
-    part: str
-    body: bytes
-
-
 Command = PartCall | Announce
 
 _encode: Final = msgpack.Encoder().encode
-_decode: Final = msgpack.Decoder(Command).decode
-_decode_question: Final = msgpack.Decoder(Question).decode
+_decode: Final = msgpack.Decoder(Announce).decode
 
-encode = _encode
-"""A ``Command`` or ``Question`` in bytes."""
+PART_BYTES_MAX: Final = 127
+"""The longest name of a part, in bytes of UTF-8.  A call for a part begins with that length, and then the name; no
+MessagePack array begins with a number so low."""
+
+
+def head_for(part: str) -> bytes:
+    """What every call for this part begins with.
+
+    Raises:
+        ContractError: if the name is empty or too long.
+    """
+    name = part.encode()
+    if not 0 < len(name) <= PART_BYTES_MAX:
+        raise ContractError(f"the name of a part has 1 to {PART_BYTES_MAX} bytes, not {len(name)}")
+    return bytes([len(name)]) + name
+
+
+def encode(command: Command) -> bytes:
+    """A command or question for an assembly in bytes."""
+    return head_for(command.part) + command.body if isinstance(command, PartCall) else _encode(command)
+
 
 FORMAT: Final = 1
 """Of a captured assembly."""
@@ -99,6 +110,7 @@ class Assembly:
             if part.is_timed:
                 self._timed[name] = part
                 self._due_ms[name] = None
+        self._by_head = {head_for(name): (name, part) for name, part in self.parts.items()}
 
     # --- what this code can do, and what all can ---
 
@@ -142,45 +154,42 @@ class Assembly:
             NotYetKnown: if not every member has the call.
             Exception: whatever the part raises.
         """
+        self._slot = context.slot
+        if command and command[0] <= PART_BYTES_MAX:
+            size = command[0] + 1
+            name, part = self._addressed(command[:size])
+            if name not in self._timed:
+                return part.apply(command[size:], context)
+            try:
+                return part.apply(command[size:], context)
+            finally:
+                self._look_at_due(name)
         try:
-            decoded = _decode(command)
+            announcement = _decode(command)
         except MALFORMED as error:
             raise BadRequest(f"this is no command for parts: {error}") from error
-        self._slot = context.slot
-        match decoded:
-            case PartCall(part=name, body=body):
-                part = self.parts.get(name)
-                if part is None:
-                    raise BadRequest(f"there is no part {name!r} here; there are {', '.join(map(repr, self.parts))}")
-                if name not in self._timed:
-                    return part.apply(body, context)
-                try:
-                    return part.apply(body, context)
-                finally:
-                    self._look_at_due(name)
-            case Announce():
-                self._announced[decoded.member] = decoded.abilities
-                self._find_usable()
-                self._has_changed()
-                return b""
-            case _:
-                assert_never(decoded)
+        self._announced[announcement.member] = announcement.abilities
+        self._find_usable()
+        self._has_changed()
+        return b""
 
     def query(self, question: bytes) -> bytes:
-        """Answer one encoded ``Question``.
+        """Answer one question for a part.
 
         Raises:
             BadRequest: if it makes no sense.
             Exception: whatever the part raises.
         """
-        try:
-            decoded = _decode_question(question)
-        except MALFORMED as error:
-            raise BadRequest(f"this is no question for parts: {error}") from error
-        part = self.parts.get(decoded.part)
-        if part is None:
-            raise BadRequest(f"there is no part {decoded.part!r} here; there are {', '.join(map(repr, self.parts))}")
-        return part.query(decoded.body)
+        size = question[0] + 1 if question else 0
+        _, part = self._addressed(question[:size])
+        return part.query(question[size:])
+
+    def _addressed(self, head: bytes) -> tuple[str, ByteMachine]:
+        found = self._by_head.get(head)
+        if found is None:
+            there_are = ", ".join(map(repr, self.parts))
+            raise BadRequest(f"there is no part {head[1:].decode(errors='replace')!r} here; there are {there_are}")
+        return found
 
     # --- time ---
 

@@ -12,12 +12,11 @@ from types import FunctionType
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, cast, get_type_hints, overload
 
 import msgspec
-from msgspec import Raw, Struct, msgpack
+from msgspec import Struct
 
-from paxon.errors import BadRequest, ContractError
+from paxon.errors import ContractError
 from paxon.rsm.chance import Chance
 from paxon.rsm.journal import Journal
-from paxon.rsm.machine import MALFORMED
 from paxon.rsm.schema import describe, fingerprint
 from paxon.rsm.tracked import tracked
 
@@ -139,21 +138,7 @@ class Method:
         self.arguments, self.result, self.description = self._read_signature()
         self.fingerprint = fingerprint(self.description)
         self.ability: Ability = (self.name, self.version, self.fingerprint)
-        # Made once: finding the decoder of a type costs more than decoding a few arguments.
-        self._read_arguments_of = msgpack.Decoder(self.arguments).decode
-        self.read_result = msgpack.Decoder(self.result).decode
         self._in_order = tuple(name for name in self.arguments.__struct_fields__ if name not in self._by_name)
-
-    def read_arguments(self, body: bytes | Raw) -> Struct:
-        """The record of the arguments in ``body``.
-
-        Raises:
-            BadRequest: if they are not those of this method.
-        """
-        try:
-            return self._read_arguments_of(body)
-        except MALFORMED as error:
-            raise BadRequest(f"{self} does not take these arguments: {error}") from error
 
     def call(self, *leading: Any, arguments: Struct) -> Any:
         """Call the method on ``leading``, the machine and for a command the context, with recorded arguments.

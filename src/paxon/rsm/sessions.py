@@ -19,7 +19,6 @@ command had been applied; only the reply is gone.
 from collections import OrderedDict
 from heapq import heappop, heappush
 from struct import Struct as Layout
-from struct import error as LayoutError
 from typing import Final, assert_never
 
 from msgspec import Struct, msgpack
@@ -264,10 +263,9 @@ class Sessions:
         return _encode(Opened(session.sequence))
 
     def _perform(self, request: bytes, context: Context) -> bytes:
-        try:
-            name_bytes, sequence, confirmed, has_command = _PERFORM.unpack_from(request)
-        except LayoutError as error:
-            raise BadRequest(f"this is no command for sessions: {error}") from error
+        if len(request) < _HEAD:
+            raise BadRequest(f"a command of a session has at least {_HEAD} bytes, not {len(request)}")
+        name_bytes, sequence, confirmed, has_command = _PERFORM.unpack_from(request)
         name = request[_HEAD : _HEAD + name_bytes]
         session = self._open.get(name)
         if session is None:
