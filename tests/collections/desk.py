@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from paxon.collections.ranked import Lapsing
+from paxon.collections.lapsing import GRAIN_MS, Lapsing
 from paxon.core.decree import Slot
 from paxon.errors import Rejected
 from paxon.rsm.contract import Context, StateMachine, state_of
@@ -21,12 +21,18 @@ M = TypeVar("M", bound=StateMachine)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-BEGIN_MS = 1_000_000
-"""Some time of day; nothing in a structure may depend on which."""
+BEGIN_MS = 10_000 * GRAIN_MS
+"""Some moment."""
 
 names = st.sampled_from(["north", "south"])
 parties = st.sampled_from([b"ada", b"bob", b"cyd", b"dee"])
-durations = st.integers(1, 40)
+durations = st.integers(1, 400)
+
+
+def moment(now_ms: int, duration_ms: int) -> int:
+    """When something ends that begins now, as a model finds out: by counting moments."""
+    moments = range(BEGIN_MS, BEGIN_MS + 10**9, GRAIN_MS)
+    return next(moment for moment in moments[(now_ms - BEGIN_MS) // GRAIN_MS :] if moment >= now_ms + duration_ms)
 
 
 class Desk(Generic[M]):
@@ -130,7 +136,7 @@ class Comparison(RuleBasedStateMachine, Generic[M]):
         """The decided time."""
         return self.desk.now_ms
 
-    @rule(duration_ms=st.integers(0, 60))
+    @rule(duration_ms=st.integers(0, 600))
     def time_passes(self, duration_ms: int) -> None:
         """Nobody calls for a while."""
         self.desk.later(duration_ms)
@@ -149,10 +155,16 @@ class Comparison(RuleBasedStateMachine, Generic[M]):
 
     @invariant()
     def what_lapses_is_in_order(self) -> None:
-        """The heap is one, and knows where each key is."""
+        """The invariants of ``Lapsing``."""
         machine = self.desk.machine
-        if isinstance(machine, Lapsing):
-            assert_heap(list(machine.due_heap), dict(machine.due_places))
+        if not isinstance(machine, Lapsing):
+            return
+        assert sorted(machine.due_moments) == sorted(machine.due_keys)
+        assert machine.due_count == sum(map(len, machine.due_keys.values()))
+        assert all(later >= self.desk.now_ms for later in machine.due_keys)
+        if machine.due_moments:
+            assert machine.due_moments[0] == min(machine.due_keys)
+            assert machine.due_keys[machine.due_moments[0]]
 
 
 def case_of(kind: type[Comparison[Any]]) -> Any:
@@ -160,11 +172,3 @@ def case_of(kind: type[Comparison[Any]]) -> Any:
     case = kind.TestCase
     case.settings = settings(max_examples=60, stateful_step_count=30)
     return case
-
-
-def assert_heap(heap: list[tuple[int, Any]], places: dict[Any, int]) -> None:
-    """The invariants of ``Ranked``."""
-    for place, (_, key) in enumerate(heap):
-        assert places[key] == place
-        assert place == 0 or heap[(place - 1) // 2] <= heap[place]
-    assert len(places) == len(heap)

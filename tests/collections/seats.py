@@ -8,7 +8,7 @@ from hypothesis.stateful import invariant, rule
 
 from paxon.collections.refusals import NotHolder
 from paxon.collections.seats import Ended, Grant, Granted, Left, Place, Queued, Seat, SeatEvent, Seats
-from tests.collections.desk import Comparison, Desk, durations, names, parties
+from tests.collections.desk import Comparison, Desk, durations, moment, names, parties
 
 S = TypeVar("S", bound=Seats)
 
@@ -39,10 +39,10 @@ class Room:
         """What becomes of the seeker: "holds", "waits" or "nothing"."""
         for among, word in ((self.holders, "holds"), (self.queue, "waits")):
             if (sitter := self.find(among, seeker)) is not None:
-                sitter.until_ms = max(sitter.until_ms, now_ms + ttl_ms)
+                sitter.until_ms = max(sitter.until_ms, moment(now_ms, ttl_ms))
                 sitter.ttl_ms = ttl_ms
                 return word
-        sitter = Sitter(seeker, mode, ttl_ms, now_ms + ttl_ms)
+        sitter = Sitter(seeker, mode, ttl_ms, moment(now_ms, ttl_ms))
         if not self.queue and self.fits([holder.mode for holder in self.holders], mode):
             self.holders.append(sitter)
             return "holds"
@@ -64,7 +64,7 @@ class Room:
     def fill(self, now_ms: int) -> None:
         while self.queue and self.fits([holder.mode for holder in self.holders], self.queue[0].mode):
             sitter = self.queue.pop(0)
-            sitter.until_ms = now_ms + sitter.ttl_ms
+            sitter.until_ms = moment(now_ms, sitter.ttl_ms)
             self.holders.append(sitter)
 
 
@@ -148,7 +148,7 @@ class SeatComparison(Comparison[S], Generic[S]):
         if sitter is None:
             self.desk.refused(NotHolder, self.kind.renew, name, seeker, token, ttl_ms)
             return
-        sitter.until_ms, sitter.ttl_ms = max(sitter.until_ms, self.now_ms + ttl_ms), ttl_ms
+        sitter.until_ms, sitter.ttl_ms = max(sitter.until_ms, moment(self.now_ms, ttl_ms)), ttl_ms
         assert self.desk.do(self.kind.renew, name, seeker, token, ttl_ms) == Grant(token, self.now_ms, sitter.until_ms)
 
     @rule(name=names, seeker=parties)
@@ -196,7 +196,7 @@ class SeatComparison(Comparison[S], Generic[S]):
         machine = self.desk.machine
         assert set(machine.holders_by_name) == in_use
         assert set(machine.seekers_by_name) == {name for name, room in self.rooms.items() if room.queue}
-        assert len(machine.due_heap) == sum(len(room.holders) + len(room.queue) for room in self.rooms.values())
+        assert machine.due_count == sum(len(room.holders) + len(room.queue) for room in self.rooms.values())
 
 
 def new_desk(kind: Callable[[], S]) -> Desk[S]:

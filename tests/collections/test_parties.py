@@ -7,7 +7,7 @@ from hypothesis.stateful import invariant, rule
 from paxon.collections import parties as module
 from paxon.collections.parties import Gone, Joined, Member, Parties, PartyEvent
 from paxon.collections.refusals import LimitReached, NotMember
-from tests.collections.desk import Comparison, Desk, case_of, durations, names, parties
+from tests.collections.desk import Comparison, Desk, case_of, durations, moment, names, parties
 
 labels = st.sampled_from(["", "here:1", "here:2"])
 
@@ -27,7 +27,7 @@ class PartiesComparison(Comparison[Parties]):
 
     def stays(self, name: str, member: bytes, value: str, ttl_ms: int) -> int:
         """Have the member in the model, and say until when."""
-        until_ms = self.now_ms + ttl_ms
+        until_ms = moment(self.now_ms, ttl_ms)
         if member in self.model[name]:
             until_ms = max(until_ms, self.model[name][member].until_ms)
         self.model[name][member] = Member(member, value, until_ms)
@@ -65,7 +65,7 @@ class PartiesComparison(Comparison[Parties]):
             assert list(self.desk.ask(Parties.members, name)) == list(members.values())
             assert told[name] == {member.member: member.value for member in members.values()}
         assert set(self.desk.machine.parties) == {name for name, members in self.model.items() if members}
-        assert len(self.desk.machine.due_heap) == sum(map(len, self.model.values()))
+        assert self.desk.machine.due_count == sum(map(len, self.model.values()))
 
 
 TestParties = case_of(PartiesComparison)

@@ -77,10 +77,10 @@ def test_those_that_come_back_keep_their_order(desk: Desk[Queues]) -> None:
 
 
 def test_a_claim_is_prolonged_and_never_shortened(desk: Desk[Queues]) -> None:
-    first = claim(desk)
+    first = claim(desk, 300)
     assert desk.do(Queues.extend, "jobs", first.number, first.token, 10) == first.until_ms
-    desk.later(50)
-    assert desk.do(Queues.extend, "jobs", first.number, first.token, 100) == desk.now_ms + 100
+    desk.later(200)
+    assert desk.do(Queues.extend, "jobs", first.number, first.token, 300) == first.until_ms + 200
 
 
 def test_after_its_last_attempt_an_item_is_a_dead_letter_that_can_be_revived_or_discarded() -> None:
@@ -123,6 +123,6 @@ def test_all_together_have_a_limit_and_dead_letters_count(desk: Desk[Queues], mo
     desk.refused(LimitReached, Queues.put, "elsewhere", "four")
     desk.do(Queues.ack, "jobs", first.number, first.token)
     desk.do(Queues.put, "elsewhere", "four", attempts_max=1)
-    desk.do(Queues.claim, "elsewhere", b"ada", 1)
-    desk.later(1)
+    desk.do(Queues.claim, "elsewhere", b"ada", 100)
+    desk.later(100)
     desk.refused(LimitReached, Queues.put, "elsewhere", "five")

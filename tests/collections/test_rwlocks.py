@@ -55,10 +55,10 @@ def test_readers_go_on_if_the_writer_before_them_gives_up_or_dies() -> None:
     for gives_up in (True, False):
         desk = new_desk(RWLocks)
         desk.do(RWLocks.seek, "lock", b"ada", 500, True, False)
-        desk.do(RWLocks.seek, "lock", b"bob", 50, True, True)
+        desk.do(RWLocks.seek, "lock", b"bob", 100, True, True)
         desk.do(RWLocks.seek, "lock", b"cyd", 500, True, False)
         if gives_up:
             desk.do(RWLocks.withdraw, "lock", b"bob")
         else:
-            desk.later(50)
+            desk.later(100)
         assert [seat.seeker for seat in desk.ask(RWLocks.holders, "lock")] == [b"ada", b"cyd"]

@@ -66,12 +66,13 @@ def test_without_wait_nobody_is_queued_and_nothing_is_left() -> None:
 
 
 def test_seeking_again_gives_the_same_grant_for_longer(desk: Desk[Terms]) -> None:
-    desk.later(50)
-    assert desk.do(Terms.seek, "office", b"ada", 100, True) == Grant(1, desk.now_ms, desk.now_ms + 100)
+    desk.later(99)
+    assert desk.do(Terms.seek, "office", b"ada", 101, True) == Grant(1, desk.now_ms, desk.now_ms + 101)
 
 
 def test_a_term_is_never_shortened(desk: Desk[Terms]) -> None:
-    until_ms = desk.now_ms + 100
+    until_ms = desk.now_ms + 300
+    assert desk.do(Terms.renew, "office", b"ada", 1, 300) == Grant(1, desk.now_ms, until_ms)
     assert desk.do(Terms.renew, "office", b"ada", 1, 10) == Grant(1, desk.now_ms, until_ms)
     assert desk.do(Terms.seek, "office", b"ada", 10, True) == Grant(1, desk.now_ms, until_ms)
 
@@ -120,7 +121,7 @@ def test_the_dead_are_passed_over_in_the_queue(desk: Desk[Terms]) -> None:
     assert [event for _, event in desk.events] == [
         Ended("office", b"ada", 1, has_lapsed=True),
         Left("office", b"bob", has_lapsed=True),
-        Granted("office", b"cyd", 2, desk.now_ms, desk.now_ms + 300, "cyd:1"),
+        Granted("office", b"cyd", 2, desk.now_ms, desk.now_ms + 301, "cyd:1"),
     ]
 
 

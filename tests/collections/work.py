@@ -9,7 +9,7 @@ from hypothesis.stateful import invariant, rule
 from paxon.collections.refusals import NoSuchLetter, NotClaimed
 from paxon.collections.values import Binary, Value
 from paxon.collections.work import Claim, Died, Done, Letter, Ready, Removed, Sizes, Work
-from tests.collections.desk import Comparison, durations, names, parties
+from tests.collections.desk import Comparison, durations, moment, names, parties
 
 W = TypeVar("W", bound=Work)
 
@@ -78,12 +78,10 @@ class WorkComparison(Comparison[W], Generic[W]):
         pile.ready.remove(job)
         pile.claimed.append(job)
         job.attempts += 1
-        job.until_ms = self.now_ms + lease_ms
+        job.until_ms = moment(self.now_ms, lease_ms)
         assert claim.token > self.greatest_token
         self.greatest_token = job.token = claim.token
-        assert claim == Claim(
-            job.number, job.body, job.priority, job.token, job.attempts, self.now_ms, self.now_ms + lease_ms
-        )
+        assert claim == Claim(job.number, job.body, job.priority, job.token, job.attempts, self.now_ms, job.until_ms)
 
     @rule(name=names, which=st.integers(0, 9), how=st.sampled_from(["ack", "release", "extend"]), lease_ms=durations)
     def goes_on_with_a_claim(self, name: str, which: int, how: str, lease_ms: int) -> None:
@@ -93,7 +91,7 @@ class WorkComparison(Comparison[W], Generic[W]):
         job = pile.claimed[which % len(pile.claimed)]
         self.desk.refused(NotClaimed, self.kind.ack, name, job.number, job.token - 1)
         if how == "extend":
-            job.until_ms = max(job.until_ms, self.now_ms + lease_ms)
+            job.until_ms = max(job.until_ms, moment(self.now_ms, lease_ms))
             assert self.desk.do(self.kind.extend, name, job.number, job.token, lease_ms) == job.until_ms
         elif how == "ack":
             self.desk.do(self.kind.ack, name, job.number, job.token)
@@ -161,10 +159,9 @@ class WorkComparison(Comparison[W], Generic[W]):
     def what_is_gone_leaves_no_trace(self) -> None:
         machine, piles = self.desk.machine, self.piles.items()
         ready = {name: len(pile.ready) for name, pile in piles if pile.ready}
-        assert {name: len(heap) for name, heap in machine.ready_heaps.items()} == ready
-        assert {name: len(places) for name, places in machine.ready_places.items()} == ready
+        assert {name: len(heap) for name, heap in machine.ready_by_name.items()} == ready
         assert set(machine.items) == {name for name, pile in piles if pile.ready or pile.claimed}
         assert set(machine.claims) == {name for name, pile in piles if pile.claimed}
         assert set(machine.dead) == {name for name, pile in piles if pile.dead}
         assert machine.count == sum(len(pile.ready) + len(pile.claimed) + len(pile.dead) for _, pile in piles)
-        assert len(machine.due_heap) == sum(len(pile.claimed) for _, pile in piles)
+        assert machine.due_count == sum(len(pile.claimed) for _, pile in piles)

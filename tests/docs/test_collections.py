@@ -9,6 +9,7 @@ import pytest
 from paxon.collections import refusals, values
 from paxon.collections.barriers import BarrierEvent, Barriers
 from paxon.collections.counters import Counted, Counters
+from paxon.collections.lapsing import GRAIN_MS
 from paxon.collections.maps import MapEvent, Maps
 from paxon.collections.parties import Parties, PartyEvent
 from paxon.collections.priority_queues import PriorityQueues
@@ -50,7 +51,7 @@ def test_every_structure_has_its_section() -> None:
     ]
     assert found == [kind.__name__ for kind in EVENTS]
     modules = {path.stem for path in (ROOT / "src/paxon/collections").glob("*.py")}
-    shared = {"__init__", "ranked", "refusals", "seats", "tables", "values", "work"}
+    shared = {"__init__", "heap", "lapsing", "refusals", "seats", "tables", "values", "work"}
     assert modules - shared == {kind.__module__.rpartition(".")[2] for kind in EVENTS}
 
 
@@ -88,6 +89,11 @@ def test_every_limit_is_as_it_says() -> None:
     limits = {f"`{name}`": value for name, value in vars(values).items() if name.endswith("_MAX")}
     rows = [cells for cells in table_rows(sections(TEXT)["What holds for all"]) if "_MAX" in cells[0]]
     assert {cells[0]: int(cells[1].replace(",", "")) for cells in rows} == limits
+
+
+def test_moments_are_as_it_says() -> None:
+    assert GRAIN_MS == 100
+    assert "the first full tenth of a second\n(`GRAIN_MS`)" in TEXT
 
 
 def test_its_example_runs() -> None:

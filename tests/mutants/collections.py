@@ -4,10 +4,10 @@ from typing import Any
 
 from msgspec import structs
 
-from paxon.collections import rate_limiters
+from paxon.collections import heap, rate_limiters
 from paxon.collections.barriers import Barriers
+from paxon.collections.lapsing import Lapsing, moment_after
 from paxon.collections.maps import Maps
-from paxon.collections.ranked import Lapsing, Ranked
 from paxon.collections.seats import Grant, Place, Seat, Seats
 from paxon.collections.tables import enter, find, leave
 from paxon.collections.work import Claiming, Work
@@ -41,7 +41,7 @@ def tokens_stand_still(patch: Patch) -> None:
 
 
 @mutant(
-    "3.3.3; collections.ranked.Lapsing",
+    "3.3.3; collections.lapsing.Lapsing",
     "tests/collections/test_terms.py::test_a_term_lapses_at_its_end_and_not_before_while_nobody_calls",
     "tests/collections/test_terms.py::test_whoever_lapsed_may_not_renew",
 )
@@ -73,12 +73,13 @@ def any_token_renews(patch: Patch) -> None:
 @mutant("collections.seats.Seats", "tests/collections/test_terms.py::test_the_dead_are_passed_over_in_the_queue")
 def the_dead_are_granted(patch: Patch) -> None:
     """The next in the queue has the office, though its place has lapsed."""
-    fill = Seats._fill
 
     def blind(self: Seats, ctx: Context, name: str) -> None:
         for seat in self._contenders(name):
-            enter(self.seekers_by_name, name, seat.seeker, structs.replace(seat, until_ms=ctx.now_ms + 1))
-        fill(self, ctx, name)
+            if not self._fits(name, seat):
+                return
+            self._rise(self.seekers_by_name, name, seat.seeker)
+            self._grant(ctx, name, seat)
 
     patch.replace(Seats, "_fill", blind)
 
@@ -100,10 +101,11 @@ def successors_are_forgotten(patch: Patch) -> None:
 @mutant("collections.seats.Seats", "tests/collections/test_terms.py::test_a_term_is_never_shortened")
 def terms_are_shortened(patch: Patch) -> None:
     """A renewal ends a term earlier than its holder was told before."""
-    prolong = Seats._prolong
 
     def hasty(self: Seats, ctx: Context, name: str, held: Seat, ttl_ms: int) -> Grant:
-        return prolong(self, ctx, name, structs.replace(held, until_ms=0), ttl_ms)
+        until_ms = moment_after(ctx.now_ms, ttl_ms)
+        self._stay(self.holders_by_name, name, held, until_ms, ttl_ms)
+        return Grant(held.token, ctx.now_ms, until_ms)
 
     patch.replace(Seats, "_prolong", hasty)
 
@@ -161,7 +163,7 @@ def poison_comes_back_for_ever(patch: Patch) -> None:
     """An item can be claimed again after its last attempt."""
 
     def give_back(self: Work, ctx: Context, name: str, number: int) -> None:
-        self._unlease(name, number)
+        self._end_claim(name, number)
         self._offer(ctx, name, number, leave(self.items, name, number))
 
     patch.replace(Work, "_return", give_back)
@@ -209,14 +211,25 @@ def versions_are_not_compared(patch: Patch) -> None:
     patch.replace(Maps, "_demand", demand)
 
 
-@mutant("collections.ranked.Ranked", "tests/collections/test_ranked.py::test_it_is_what_sorting_gives")
+@mutant(
+    "collections.lapsing.Lapsing",
+    "tests/collections/test_lapsing.py::test_once_nothing_is_left_no_moment_is",
+)
+def moments_outlive_their_keys(patch: Patch) -> None:
+    """A moment stays when its last key is gone, and is called for nothing."""
+
+    def unschedule(self: Lapsing[Any], key: Any, moment_ms: int) -> None:
+        self.due_keys[moment_ms].remove(key)
+        self.due_count -= 1
+
+    patch.replace(Lapsing, "_unschedule", unschedule)
+
+
+@mutant("collections.heap", "tests/collections/test_lapsing.py::test_a_heap_gives_what_sorting_gives")
 def the_first_is_not_the_lowest(patch: Patch) -> None:
-    """A key that is given a lower rank than before stays where it is."""
-    put = Ranked.put
+    """An entry stays where it was put, however low it is."""
 
-    def lazy(self: Ranked[Any], key: Any, rank: int) -> None:
-        place = self._places.get(key)
-        if place is None or rank > self._heap[place][0]:
-            put(self, key, rank)
+    def push(entries: Any, entry: Any) -> None:
+        entries.append(entry)
 
-    patch.replace(Ranked, "put", lazy)
+    patch.replace(heap, "push", push)

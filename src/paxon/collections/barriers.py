@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from msgspec import Struct, structs
 
-from paxon.collections.ranked import Lapsing
+from paxon.collections.lapsing import Lapsing, moment_after
 from paxon.collections.refusals import LimitReached, NotWaiting, OtherLimit
 from paxon.collections.tables import Table, enter, find, leave
 from paxon.collections.values import ENTRIES_MAX, Abreast, DurationMs, Identity, Name
@@ -115,8 +115,8 @@ class Barriers(Lapsing[tuple[str, bytes]]):
             raise OtherLimit(f"{name!r} waits for {gathering.parties} parties: enter with that, or when nobody waits")
         entrant = find(self.entrants, name, party)
         if gathering is not None and entrant is not None and entrant.generation == gathering.generation:
-            return self._stay(ctx, name, gathering, party, max(entrant.until_ms, ctx.now_ms + ttl_ms))
-        if entrant is None and len(self._due) >= ENTRIES_MAX:
+            return self._stay(ctx, name, gathering, party, ttl_ms)
+        if entrant is None and self.due_count >= ENTRIES_MAX:
             raise LimitReached(f"{ENTRIES_MAX} parties are at all barriers together: enter later")
         if gathering is None:
             self.last_generation += 1
@@ -124,7 +124,7 @@ class Barriers(Lapsing[tuple[str, bytes]]):
         gathering = structs.replace(gathering, present=gathering.present + 1)
         self.gatherings[name] = gathering
         ctx.emit(f"barrier/{name}", Entered(name, party, gathering.generation))
-        waiting = self._stay(ctx, name, gathering, party, ctx.now_ms + ttl_ms)
+        waiting = self._stay(ctx, name, gathering, party, ttl_ms)
         if gathering.present < parties:
             return waiting
         del self.gatherings[name]
@@ -146,7 +146,7 @@ class Barriers(Lapsing[tuple[str, bytes]]):
         gathering = self.gatherings.get(name)
         if gathering is None or gathering.generation != generation:
             return Passed(generation)
-        return self._stay(ctx, name, gathering, party, max(entrant.until_ms, ctx.now_ms + ttl_ms))
+        return self._stay(ctx, name, gathering, party, ttl_ms)
 
     @command
     def leave(self, ctx: Context, name: Name, party: Identity) -> bool:
@@ -172,15 +172,23 @@ class Barriers(Lapsing[tuple[str, bytes]]):
     def _lapse(self, ctx: Context, key: tuple[str, bytes]) -> None:
         self._go(ctx, *key, has_lapsed=True)
 
-    def _stay(self, ctx: Context, name: str, gathering: Gathering, party: bytes, until_ms: int) -> Waiting:
+    def _stay(self, ctx: Context, name: str, gathering: Gathering, party: bytes, ttl_ms: int) -> Waiting:
+        """Have a party on record, in this generation, for at least that long."""
+        entrant = find(self.entrants, name, party)
+        until_ms = moment_after(ctx.now_ms, ttl_ms)
+        if entrant is None:
+            self._schedule((name, party), until_ms)
+        else:
+            if entrant.generation == gathering.generation:
+                until_ms = max(entrant.until_ms, until_ms)
+            self._reschedule((name, party), entrant.until_ms, until_ms)
         enter(self.entrants, name, party, Entrant(gathering.generation, until_ms))
-        self._due.put((name, party), until_ms)
         return Waiting(gathering.generation, gathering.present, gathering.parties, ctx.now_ms, until_ms)
 
     def _go(self, ctx: Context, name: str, party: bytes, has_lapsed: bool) -> bool:
         """Have a party on record no more; whether it was waiting."""
-        self._due.remove((name, party))
         entrant = leave(self.entrants, name, party)
+        self._unschedule((name, party), entrant.until_ms)
         gathering = self.gatherings.get(name)
         if gathering is None or gathering.generation != entrant.generation:
             return False

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from msgspec import Struct, structs
 
-from paxon.collections.ranked import Lapsing
+from paxon.collections.lapsing import Lapsing, moment_after
 from paxon.collections.refusals import LimitReached, NotMember
 from paxon.collections.tables import Table, enter, find, leave
 from paxon.collections.values import ABREAST_MAX, ENTRIES_MAX, DurationMs, Identity, Label, Name
@@ -62,11 +62,16 @@ class Parties(Lapsing[tuple[str, bytes]]):
         found = find(self.parties, name, member)
         if found is None and len(self.parties.get(name, ())) >= ABREAST_MAX:
             raise LimitReached(f"{ABREAST_MAX} members are in the party {name!r}: begin another")
-        if found is None and len(self._due) >= ENTRIES_MAX:
+        if found is None and self.due_count >= ENTRIES_MAX:
             raise LimitReached(f"{ENTRIES_MAX} members are in all parties together: let some leave")
         if found is None or found.value != value:
             ctx.emit(f"party/{name}", Joined(name, member, value))
-        return self._stay(ctx, name, Member(member, value, found.until_ms if found else 0), ttl_ms)
+        if found is not None:
+            return self._stay(ctx, name, structs.replace(found, value=value), ttl_ms)
+        until_ms = moment_after(ctx.now_ms, ttl_ms)
+        enter(self.parties, name, member, Member(member, value, until_ms))
+        self._schedule((name, member), until_ms)
+        return until_ms
 
     @command
     def renew(self, ctx: Context, name: Name, member: Identity, ttl_ms: DurationMs) -> int:
@@ -97,12 +102,11 @@ class Parties(Lapsing[tuple[str, bytes]]):
         self._go(ctx, *key, has_lapsed=True)
 
     def _stay(self, ctx: Context, name: str, member: Member, ttl_ms: int) -> int:
-        until_ms = max(member.until_ms, ctx.now_ms + ttl_ms)
+        until_ms = max(member.until_ms, moment_after(ctx.now_ms, ttl_ms))
         enter(self.parties, name, member.member, structs.replace(member, until_ms=until_ms))
-        self._due.put((name, member.member), until_ms)
+        self._reschedule((name, member.member), member.until_ms, until_ms)
         return until_ms
 
     def _go(self, ctx: Context, name: str, member: bytes, has_lapsed: bool) -> None:
-        self._due.remove((name, member))
-        leave(self.parties, name, member)
+        self._unschedule((name, member), leave(self.parties, name, member).until_ms)
         ctx.emit(f"party/{name}", Gone(name, member, has_lapsed))

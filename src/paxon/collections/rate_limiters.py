@@ -11,7 +11,7 @@ from typing import Annotated, Final, TypeAlias
 
 from msgspec import Meta, Struct
 
-from paxon.collections.ranked import Lapsing
+from paxon.collections.lapsing import Lapsing, moment_after
 from paxon.collections.refusals import LimitReached, OverBurst
 from paxon.collections.values import ENTRIES_MAX, DurationMs, Name
 from paxon.rsm.contract import Context, command, query
@@ -42,6 +42,8 @@ class Bucket(Struct, frozen=True):
     at_ms: int
     rate: Amount
     per_ms: DurationMs
+    until_ms: int
+    """The decided time at which it has been full, and is forgotten."""
 
 
 class RateLimiters(Lapsing[str]):
@@ -49,7 +51,7 @@ class RateLimiters(Lapsing[str]):
 
     * In any span of ``d`` milliseconds in which nobody changes its terms a limiter gives at most
       ``burst + d * rate / per_ms``.
-    * ``0 < missing <= burst * per_ms`` for every bucket in the state as of its ``at_ms``.
+    * ``0 < missing <= burst * per_ms`` for every bucket as of its ``at_ms``, with the terms of its last taker.
 
     There are no events: whoever is refused knows when to ask again.
     """
@@ -80,8 +82,12 @@ class RateLimiters(Lapsing[str]):
         wanted = missing + amount * per_ms
         if wanted > burst * per_ms:
             return Wait(-(-(wanted - burst * per_ms) // rate))
-        self.buckets[name] = Bucket(wanted, ctx.now_ms, rate, per_ms)
-        self._due.put(name, ctx.now_ms - (-wanted // rate))
+        until_ms = moment_after(ctx.now_ms, -(-wanted // rate))
+        if bucket is None:
+            self._schedule(name, until_ms)
+        else:
+            self._reschedule(name, bucket.until_ms, until_ms)
+        self.buckets[name] = Bucket(wanted, ctx.now_ms, rate, per_ms, until_ms)
         return Taken((burst * per_ms - wanted) // per_ms)
 
     @query
@@ -90,8 +96,7 @@ class RateLimiters(Lapsing[str]):
         return self.buckets.get(name)
 
     def _lapse(self, ctx: Context, key: str) -> None:
-        self._due.remove(key)
-        del self.buckets[key]
+        self._unschedule(key, self.buckets.pop(key).until_ms)
 
 
 def _missing(bucket: Bucket, now_ms: int, per_ms: int) -> int:

@@ -16,7 +16,7 @@ from typing import ClassVar, Final, TypeAlias
 
 from msgspec import Struct, structs
 
-from paxon.collections.ranked import Lapsing
+from paxon.collections.lapsing import Lapsing, moment_after
 from paxon.collections.refusals import LimitReached, NotHolder
 from paxon.collections.tables import Table, enter, find, leave
 from paxon.collections.values import ABREAST_MAX, ENTRIES_MAX, Identity, Label, Name
@@ -127,18 +127,18 @@ class Seats(Lapsing[tuple[str, bytes]]):
         Raises:
             LimitReached: if there is no room for one more.
         """
-        seeker, until_ms = wanted.seeker, ctx.now_ms + wanted.ttl_ms
+        seeker, until_ms = wanted.seeker, moment_after(ctx.now_ms, wanted.ttl_ms)
         if (held := find(self.holders_by_name, name, seeker)) is not None:
             return self._prolong(ctx, name, held, wanted.ttl_ms)
         if (place := find(self.seekers_by_name, name, seeker)) is not None:
             until_ms = max(until_ms, place.until_ms)
-            self._sit(self.seekers_by_name, name, structs.replace(place, until_ms=until_ms, ttl_ms=wanted.ttl_ms))
+            self._stay(self.seekers_by_name, name, place, until_ms, wanted.ttl_ms)
             return Place(list(self.seekers_by_name[name]).index(seeker) + 1, ctx.now_ms, until_ms)
         waiting = len(self.seekers_by_name.get(name, ()))
         fits = not waiting and self._fits(name, wanted)
         if not fits and not wait:
             return None
-        if len(self._due) >= ENTRIES_MAX:
+        if self.due_count >= ENTRIES_MAX:
             raise LimitReached(f"{ENTRIES_MAX} seats are held or waited for: resign those that nobody needs")
         if fits:
             return self._grant(ctx, name, wanted)
@@ -207,13 +207,13 @@ class Seats(Lapsing[tuple[str, bytes]]):
 
     def _prolong(self, ctx: Context, name: str, held: Seat, ttl_ms: int) -> Grant:
         # Never shortened: the holder may rest on an earlier answer that said a later time.
-        until_ms = max(held.until_ms, ctx.now_ms + ttl_ms)
-        self._sit(self.holders_by_name, name, structs.replace(held, until_ms=until_ms, ttl_ms=ttl_ms))
+        until_ms = max(held.until_ms, moment_after(ctx.now_ms, ttl_ms))
+        self._stay(self.holders_by_name, name, held, until_ms, ttl_ms)
         return Grant(held.token, ctx.now_ms, until_ms)
 
     def _grant(self, ctx: Context, name: str, wanted: Seat) -> Grant:
         self.last_token += 1
-        until_ms = ctx.now_ms + wanted.ttl_ms
+        until_ms = moment_after(ctx.now_ms, wanted.ttl_ms)
         self._sit(self.holders_by_name, name, structs.replace(wanted, token=self.last_token, until_ms=until_ms))
         self._tell(ctx, Granted(name, wanted.seeker, self.last_token, ctx.now_ms, until_ms, wanted.value))
         return Grant(self.last_token, ctx.now_ms, until_ms)
@@ -245,11 +245,16 @@ class Seats(Lapsing[tuple[str, bytes]]):
 
     def _sit(self, table: Table[bytes, Seat], name: str, seat: Seat) -> None:
         enter(table, name, seat.seeker, seat)
-        self._due.put((name, seat.seeker), seat.until_ms)
+        self._schedule((name, seat.seeker), seat.until_ms)
+
+    def _stay(self, table: Table[bytes, Seat], name: str, seat: Seat, until_ms: int, ttl_ms: int) -> None:
+        enter(table, name, seat.seeker, structs.replace(seat, until_ms=until_ms, ttl_ms=ttl_ms))
+        self._reschedule((name, seat.seeker), seat.until_ms, until_ms)
 
     def _rise(self, table: Table[bytes, Seat], name: str, seeker: bytes) -> Seat:
-        self._due.remove((name, seeker))
-        return leave(table, name, seeker)
+        seat = leave(table, name, seeker)
+        self._unschedule((name, seeker), seat.until_ms)
+        return seat
 
     def _tell(self, ctx: Context, event: SeatEvent) -> None:
         ctx.emit(f"{self.TOPIC}/{event.name}", event)

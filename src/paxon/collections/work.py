@@ -11,7 +11,8 @@ from typing import Annotated, ClassVar, Final, TypeAlias
 
 from msgspec import Meta, Struct, structs
 
-from paxon.collections.ranked import Lapsing, Ranked
+from paxon.collections.heap import pop, push
+from paxon.collections.lapsing import Lapsing, moment_after
 from paxon.collections.refusals import LimitReached, NoSuchLetter, NotClaimed
 from paxon.collections.tables import Table, enter, find, leave, page
 from paxon.collections.values import ENTRIES_MAX, Identity, Integer, Name, Value
@@ -122,8 +123,8 @@ class Work(Lapsing[tuple[str, int]]):
     def __init__(self) -> None:
         super().__init__()
         self.items: Table[int, Item] = {}
-        self.ready_heaps: dict[str, list[tuple[int, int]]] = {}
-        self.ready_places: Table[int, int] = {}
+        self.ready_by_name: dict[str, list[tuple[int, int]]] = {}
+        """Heaps of priority and number."""
         self.claims: Table[int, Claiming] = {}
         self.dead: Table[int, Item] = {}
         self.count = 0
@@ -152,8 +153,9 @@ class Work(Lapsing[tuple[str, int]]):
         item = structs.replace(item, attempts=item.attempts + 1)
         enter(self.items, name, number, item)
         self.last_token += 1
-        until_ms = ctx.now_ms + lease_ms
-        self._lease(name, number, Claiming(claimant, self.last_token, until_ms))
+        until_ms = moment_after(ctx.now_ms, lease_ms)
+        enter(self.claims, name, number, Claiming(claimant, self.last_token, until_ms))
+        self._schedule((name, number), until_ms)
         return Claim(number, item.body, item.priority, self.last_token, item.attempts, ctx.now_ms, until_ms)
 
     def _ack(self, ctx: Context, name: str, number: int, token: int) -> None:
@@ -163,7 +165,7 @@ class Work(Lapsing[tuple[str, int]]):
             NotClaimed: if it is not claimed under this token.
         """
         self._claimed(name, number, token)
-        self._unlease(name, number)
+        self._end_claim(name, number)
         leave(self.items, name, number)
         self.count -= 1
         self._tell(ctx, Done(name, number))
@@ -176,8 +178,9 @@ class Work(Lapsing[tuple[str, int]]):
         """
         claiming = self._claimed(name, number, token)
         # Never shortened: whoever works on it may rest on an earlier answer that said a later time.
-        until_ms = max(claiming.until_ms, ctx.now_ms + lease_ms)
-        self._lease(name, number, structs.replace(claiming, until_ms=until_ms))
+        until_ms = max(claiming.until_ms, moment_after(ctx.now_ms, lease_ms))
+        enter(self.claims, name, number, structs.replace(claiming, until_ms=until_ms))
+        self._reschedule((name, number), claiming.until_ms, until_ms)
         return until_ms
 
     def _release(self, ctx: Context, name: str, number: int, token: int) -> None:
@@ -227,7 +230,7 @@ class Work(Lapsing[tuple[str, int]]):
 
     def _return(self, ctx: Context, name: str, number: int) -> None:
         """End a claim otherwise than by an ``ack``: the item comes back, or is dead."""
-        self._unlease(name, number)
+        self._end_claim(name, number)
         item = leave(self.items, name, number)
         if 0 < item.attempts_max <= item.attempts:
             enter(self.dead, name, number, item)
@@ -252,29 +255,22 @@ class Work(Lapsing[tuple[str, int]]):
     def _offer(self, ctx: Context, name: str, number: int, item: Item) -> None:
         """Let an item be claimed."""
         enter(self.items, name, number, item)
-        heap, places = self.ready_heaps.setdefault(name, []), self.ready_places.setdefault(name, {})
-        Ranked(heap, places).put(number, item.priority)
+        push(self.ready_by_name.setdefault(name, []), (item.priority, number))
         self._tell(ctx, Ready(name, number))
 
     def _take_first(self, name: str) -> int | None:
         """Let the first item not be claimed by others; ``None`` if there is none that can be."""
-        ready = Ranked(self.ready_heaps.get(name, []), self.ready_places.get(name, {}))
-        first = ready.first()
-        if first is None:
+        ready = self.ready_by_name.get(name)
+        if ready is None:
             return None
-        _, number = first
-        ready.remove(number)
-        if not len(ready):
-            del self.ready_heaps[name], self.ready_places[name]
+        _, number = pop(ready)
+        if not ready:
+            del self.ready_by_name[name]
         return number
 
-    def _lease(self, name: str, number: int, claiming: Claiming) -> None:
-        enter(self.claims, name, number, claiming)
-        self._due.put((name, number), claiming.until_ms)
-
-    def _unlease(self, name: str, number: int) -> None:
-        self._due.remove((name, number))
-        leave(self.claims, name, number)
+    def _end_claim(self, name: str, number: int) -> None:
+        claiming = leave(self.claims, name, number)
+        self._unschedule((name, number), claiming.until_ms)
 
     def _tell(self, ctx: Context, event: WorkEvent) -> None:
         ctx.emit(f"{self.TOPIC}/{event.name}", event)
