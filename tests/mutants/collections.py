@@ -9,7 +9,7 @@ from paxon.collections.barriers import Barriers
 from paxon.collections.lapsing import Lapsing, moment_after
 from paxon.collections.maps import Maps
 from paxon.collections.seats import Grant, Place, Seat, Seats
-from paxon.collections.tables import enter, find, leave
+from paxon.collections.tables import find, put_in, take_out
 from paxon.collections.work import Claiming, Work
 from paxon.rsm.contract import Context
 from tests.mutants.mutant import Patch, mutant
@@ -149,7 +149,7 @@ def items_come_back_at_the_end(patch: Patch) -> None:
 
     def rear(self: Work, ctx: Context, name: str, number: int) -> None:
         item = self.items[name][number]
-        enter(self.items, name, number, structs.replace(item, priority=item.priority + 1))
+        put_in(self.items, name, number, structs.replace(item, priority=item.priority + 1))
         give_back(self, ctx, name, number)
 
     patch.replace(Work, "_return", rear)
@@ -164,7 +164,7 @@ def poison_comes_back_for_ever(patch: Patch) -> None:
 
     def give_back(self: Work, ctx: Context, name: str, number: int) -> None:
         self._end_claim(name, number)
-        self._offer(ctx, name, number, leave(self.items, name, number))
+        self._offer(ctx, name, number, take_out(self.items, name, number))
 
     patch.replace(Work, "_return", give_back)
 

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from paxon.collections.lapsing import Lapsing, moment_after
 from paxon.collections.refusals import LimitReached, NotWaiting, OtherLimit
-from paxon.collections.tables import Table, enter, find, leave
+from paxon.collections.tables import Table, find, put_in, take_out
 from paxon.collections.values import ENTRIES_MAX, Abreast, DurationMs, Identity, Name
 from paxon.rsm.contract import Context, command, query
 
@@ -162,7 +162,7 @@ class Barriers(Lapsing[tuple[str, bytes]]):
 
     @query
     def waiting(self, name: Name) -> tuple[Identity, ...]:
-        """Who waits at the barrier, in the order of entering."""
+        """Who waits at the barrier."""
         gathering = self.gatherings.get(name)
         if gathering is None:
             return ()
@@ -182,12 +182,12 @@ class Barriers(Lapsing[tuple[str, bytes]]):
             if entrant.generation == gathering.generation:
                 until_ms = max(entrant.until_ms, until_ms)
             self._reschedule((name, party), entrant.until_ms, until_ms)
-        enter(self.entrants, name, party, Entrant(gathering.generation, until_ms))
+        put_in(self.entrants, name, party, Entrant(gathering.generation, until_ms))
         return Waiting(gathering.generation, gathering.present, gathering.parties, ctx.now_ms, until_ms)
 
     def _go(self, ctx: Context, name: str, party: bytes, has_lapsed: bool) -> bool:
         """Have a party on record no more; whether it was waiting."""
-        entrant = leave(self.entrants, name, party)
+        entrant = take_out(self.entrants, name, party)
         self._unschedule((name, party), entrant.until_ms)
         gathering = self.gatherings.get(name)
         if gathering is None or gathering.generation != entrant.generation:

@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta, Struct
 
 from paxon.collections.refusals import Changed, LimitReached
-from paxon.collections.tables import Table, enter, find, leave, page
+from paxon.collections.tables import Table, find, page, put_in, take_out
 from paxon.collections.values import ENTRIES_MAX, KEYS_MAX, Key, Name, PageSize, Value
 from paxon.rsm.contract import Context, StateMachine, command, query
 
@@ -73,7 +73,7 @@ class Maps(StateMachine):
             self._demand_room(name)
             self.count += 1
         self.last_version += 1
-        enter(self.maps, name, key, Entry(value, self.last_version))
+        put_in(self.maps, name, key, Entry(value, self.last_version))
         self._tell(ctx, Put(name, key, value, self.last_version))
         return self.last_version
 
@@ -95,7 +95,7 @@ class Maps(StateMachine):
             return None
         self.count -= 1
         self._tell(ctx, Deleted(name, key))
-        return leave(self.maps, name, key)
+        return take_out(self.maps, name, key)
 
     @command
     def compare_and_delete(self, ctx: Context, name: Name, key: Key, version: Version) -> Entry | None:

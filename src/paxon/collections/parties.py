@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 from paxon.collections.lapsing import Lapsing, moment_after
 from paxon.collections.refusals import LimitReached, NotMember
-from paxon.collections.tables import Table, enter, find, leave
+from paxon.collections.tables import Table, find, put_in, take_out
 from paxon.collections.values import ABREAST_MAX, ENTRIES_MAX, DurationMs, Identity, Label, Name
 from paxon.rsm.contract import Context, command, query
 
@@ -69,7 +69,7 @@ class Parties(Lapsing[tuple[str, bytes]]):
         if found is not None:
             return self._stay(ctx, name, structs.replace(found, value=value), ttl_ms)
         until_ms = moment_after(ctx.now_ms, ttl_ms)
-        enter(self.parties, name, member, Member(member, value, until_ms))
+        put_in(self.parties, name, member, Member(member, value, until_ms))
         self._schedule((name, member), until_ms)
         return until_ms
 
@@ -103,10 +103,10 @@ class Parties(Lapsing[tuple[str, bytes]]):
 
     def _stay(self, ctx: Context, name: str, member: Member, ttl_ms: int) -> int:
         until_ms = max(member.until_ms, moment_after(ctx.now_ms, ttl_ms))
-        enter(self.parties, name, member.member, structs.replace(member, until_ms=until_ms))
+        put_in(self.parties, name, member.member, structs.replace(member, until_ms=until_ms))
         self._reschedule((name, member.member), member.until_ms, until_ms)
         return until_ms
 
     def _go(self, ctx: Context, name: str, member: bytes, has_lapsed: bool) -> None:
-        self._unschedule((name, member), leave(self.parties, name, member).until_ms)
+        self._unschedule((name, member), take_out(self.parties, name, member).until_ms)
         ctx.emit(f"party/{name}", Gone(name, member, has_lapsed))

@@ -18,7 +18,7 @@ from msgspec import Struct, structs
 
 from paxon.collections.lapsing import Lapsing, moment_after
 from paxon.collections.refusals import LimitReached, NotHolder
-from paxon.collections.tables import Table, enter, find, leave
+from paxon.collections.tables import Table, find, put_in, take_out
 from paxon.collections.values import ABREAST_MAX, ENTRIES_MAX, Identity, Label, Name
 from paxon.rsm.contract import Context
 
@@ -244,15 +244,15 @@ class Seats(Lapsing[tuple[str, bytes]]):
                 return
 
     def _sit(self, table: Table[bytes, Seat], name: str, seat: Seat) -> None:
-        enter(table, name, seat.seeker, seat)
+        put_in(table, name, seat.seeker, seat)
         self._schedule((name, seat.seeker), seat.until_ms)
 
     def _stay(self, table: Table[bytes, Seat], name: str, seat: Seat, until_ms: int, ttl_ms: int) -> None:
-        enter(table, name, seat.seeker, structs.replace(seat, until_ms=until_ms, ttl_ms=ttl_ms))
+        put_in(table, name, seat.seeker, structs.replace(seat, until_ms=until_ms, ttl_ms=ttl_ms))
         self._reschedule((name, seat.seeker), seat.until_ms, until_ms)
 
     def _rise(self, table: Table[bytes, Seat], name: str, seeker: bytes) -> Seat:
-        seat = leave(table, name, seeker)
+        seat = take_out(table, name, seeker)
         self._unschedule((name, seeker), seat.until_ms)
         return seat
 

@@ -14,12 +14,12 @@ Ordered = TypeVar("Ordered", str, int)
 Table: TypeAlias = dict[str, dict[K, V]]
 
 
-def enter(table: Table[K, V], name: str, key: K, value: V) -> None:
+def put_in(table: Table[K, V], name: str, key: K, value: V) -> None:
     """Put one thing under a name; a key that is there already keeps its place in the order."""
     table.setdefault(name, {})[key] = value
 
 
-def leave(table: Table[K, V], name: str, key: K) -> V:
+def take_out(table: Table[K, V], name: str, key: K) -> V:
     """Take one thing out, and the name with it if that was the last.
 
     Raises:

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct, structs
 from paxon.collections.heap import pop, push
 from paxon.collections.lapsing import Lapsing, moment_after
 from paxon.collections.refusals import LimitReached, NoSuchLetter, NotClaimed
-from paxon.collections.tables import Table, enter, find, leave, page
+from paxon.collections.tables import Table, find, page, put_in, take_out
 from paxon.collections.values import ENTRIES_MAX, Identity, Integer, Name, Value
 from paxon.rsm.contract import Context
 
@@ -151,10 +151,10 @@ class Work(Lapsing[tuple[str, int]]):
             return None
         item = self.items[name][number]
         item = structs.replace(item, attempts=item.attempts + 1)
-        enter(self.items, name, number, item)
+        put_in(self.items, name, number, item)
         self.last_token += 1
         until_ms = moment_after(ctx.now_ms, lease_ms)
-        enter(self.claims, name, number, Claiming(claimant, self.last_token, until_ms))
+        put_in(self.claims, name, number, Claiming(claimant, self.last_token, until_ms))
         self._schedule((name, number), until_ms)
         return Claim(number, item.body, item.priority, self.last_token, item.attempts, ctx.now_ms, until_ms)
 
@@ -166,7 +166,7 @@ class Work(Lapsing[tuple[str, int]]):
         """
         self._claimed(name, number, token)
         self._end_claim(name, number)
-        leave(self.items, name, number)
+        take_out(self.items, name, number)
         self.count -= 1
         self._tell(ctx, Done(name, number))
 
@@ -179,7 +179,7 @@ class Work(Lapsing[tuple[str, int]]):
         claiming = self._claimed(name, number, token)
         # Never shortened: whoever works on it may rest on an earlier answer that said a later time.
         until_ms = max(claiming.until_ms, moment_after(ctx.now_ms, lease_ms))
-        enter(self.claims, name, number, structs.replace(claiming, until_ms=until_ms))
+        put_in(self.claims, name, number, structs.replace(claiming, until_ms=until_ms))
         self._reschedule((name, number), claiming.until_ms, until_ms)
         return until_ms
 
@@ -199,7 +199,7 @@ class Work(Lapsing[tuple[str, int]]):
             NoSuchLetter: if there is none of this number.
         """
         item = self._letter(name, number)
-        leave(self.dead, name, number)
+        take_out(self.dead, name, number)
         self._offer(ctx, name, number, structs.replace(item, attempts=0))
 
     def _discard(self, ctx: Context, name: str, number: int) -> None:
@@ -209,7 +209,7 @@ class Work(Lapsing[tuple[str, int]]):
             NoSuchLetter: if there is none of this number.
         """
         self._letter(name, number)
-        leave(self.dead, name, number)
+        take_out(self.dead, name, number)
         self.count -= 1
         self._tell(ctx, Removed(name, number))
 
@@ -231,9 +231,9 @@ class Work(Lapsing[tuple[str, int]]):
     def _return(self, ctx: Context, name: str, number: int) -> None:
         """End a claim otherwise than by an ``ack``: the item comes back, or is dead."""
         self._end_claim(name, number)
-        item = leave(self.items, name, number)
+        item = take_out(self.items, name, number)
         if 0 < item.attempts_max <= item.attempts:
-            enter(self.dead, name, number, item)
+            put_in(self.dead, name, number, item)
             self._tell(ctx, Died(name, number))
         else:
             self._offer(ctx, name, number, item)
@@ -254,7 +254,7 @@ class Work(Lapsing[tuple[str, int]]):
 
     def _offer(self, ctx: Context, name: str, number: int, item: Item) -> None:
         """Let an item be claimed."""
-        enter(self.items, name, number, item)
+        put_in(self.items, name, number, item)
         push(self.ready_by_name.setdefault(name, []), (item.priority, number))
         self._tell(ctx, Ready(name, number))
 
@@ -269,7 +269,7 @@ class Work(Lapsing[tuple[str, int]]):
         return number
 
     def _end_claim(self, name: str, number: int) -> None:
-        claiming = leave(self.claims, name, number)
+        claiming = take_out(self.claims, name, number)
         self._unschedule((name, number), claiming.until_ms)
 
     def _tell(self, ctx: Context, event: WorkEvent) -> None:
