@@ -39,16 +39,19 @@ if TYPE_CHECKING:
         SessionEnded,
         Unreachable,
     )
+    from paxon.node.consistency import AtLeast, Linearizable, Stale
     from paxon.rsm.contract import Context, StateMachine, command, query
 
 __all__ = [
     "ApplyFailed",
+    "AtLeast",
     "Caller",
     "Compacted",
     "ConfigurationError",
     "Context",
     "ContractError",
     "DeadlineExceeded",
+    "Linearizable",
     "Member",
     "NotLeader",
     "Observed",
@@ -59,6 +62,7 @@ __all__ = [
     "RequestError",
     "ResultLost",
     "SessionEnded",
+    "Stale",
     "StateMachine",
     "Unreachable",
     "__version__",
@@ -68,10 +72,13 @@ __all__ = [
 ]
 
 _PLACES = {
+    "AtLeast": "paxon.node.consistency:AtLeast",
     "Caller": "paxon.client.caller:Caller",
     "Context": "paxon.rsm.contract:Context",
+    "Linearizable": "paxon.node.consistency:Linearizable",
     "Member": "paxon.client.opening:Member",
     "Observed": "paxon.client.caller:Observed",
+    "Stale": "paxon.node.consistency:Stale",
     "StateMachine": "paxon.rsm.contract:StateMachine",
     "command": "paxon.rsm.contract:command",
     "open": "paxon.client.opening:open_member",

@@ -146,6 +146,19 @@ def test_what_is_due_happens_although_nobody_submits_anything() -> None:
     run(main())
 
 
+def test_a_token_makes_another_member_read_what_this_one_saw() -> None:
+    async def main() -> None:
+        async with Cluster(Inventory) as cluster:
+            for count in range(1, 20):
+                writer, reader = cluster[1 + count % 3], cluster[1 + (count + 1) % 3]
+                await writer.submit(Inventory.supply, "sku-1", 1)
+                causal = reader.reading(paxon.AtLeast(writer.token))
+                assert await causal.read(Inventory.left, "sku-1") == count
+            assert await cluster[1].reading(paxon.Stale()).read(Inventory.left, "sku-1") <= count
+
+    run(main())
+
+
 def test_a_session_of_its_own_and_a_time_limit() -> None:
     async def main() -> None:
         async with Cluster(Inventory) as cluster:

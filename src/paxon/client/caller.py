@@ -7,17 +7,19 @@ not know: whether the cluster runs in this process or elsewhere.
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from copy import copy
-from typing import Concatenate, Final, Generic, ParamSpec, Self, TypeVar, cast
+from typing import Concatenate, Final, Generic, ParamSpec, Self, TypeVar
 
 from msgspec import Struct, msgpack
 
 from paxon.client.channel import Channel
 from paxon.client.parts import Parts
 from paxon.client.session import DEFAULT_TTL_S, Session
+from paxon.core.decree import Slot
 from paxon.errors import BadRequest
-from paxon.node.consistency import LINEARIZABLE
+from paxon.node.consistency import LINEARIZABLE, Consistency
 from paxon.node.service import TIMEOUT_MS_MAX
 from paxon.rsm.contract import Context, StateMachine
+from paxon.rsm.sessions import result_of
 
 M = TypeVar("M", bound=StateMachine)
 P = ParamSpec("P")
@@ -51,6 +53,7 @@ class Caller:
         self._parts = parts
         self._channel = channel
         self._timeout_s = _checked(timeout_s)
+        self._consistency: Consistency = LINEARIZABLE
         self._session = Session(channel)
         self._seen = _Seen()
 
@@ -77,10 +80,11 @@ class Caller:
             await self._channel.wait_usable(prepared.part, prepared.ability, self._timeout_s)
         applied = await self._session.perform(prepared.body, self._timeout_s)
         self._seen.note(applied.slot)
-        return cast(R, prepared.read(applied.result))
+        result: R = prepared.read(result_of(applied.result))
+        return result
 
     async def read(self, method: Callable[Concatenate[M, P], R], /, *arguments: P.args, **named: P.kwargs) -> R:
-        """Ask a query.  It sees every command that was acknowledged to anybody before it was asked.
+        """Ask a query.  It sees every command that was acknowledged before, unless ``reading`` says otherwise.
 
         Raises:
             Rejected: the query's own refusal.
@@ -89,12 +93,13 @@ class Caller:
             ContractError, TypeError: the call makes no sense; nothing was sent.
         """
         prepared = self._parts.query(method, *arguments, **named)
-        applied = await self._channel.query(prepared.body, int(self._timeout_s * 1000), LINEARIZABLE)
+        applied = await self._channel.query(prepared.body, int(self._timeout_s * 1000), self._consistency)
         self._seen.note(applied.slot)
-        return cast(R, prepared.read(applied.result))
+        result: R = prepared.read(applied.result)
+        return result
 
     @property
-    def token(self) -> int:
+    def token(self) -> Slot:
         """The latest log entry that anything seen through this caller reflects: what causal reads ask for."""
         return self._seen.slot
 
@@ -108,6 +113,17 @@ class Caller:
         """
         other = copy(self)
         other._timeout_s = _checked(timeout)
+        return other
+
+    def reading(self, consistency: Consistency) -> Self:
+        """The same cluster and session, with reads that promise something else (docs/reads.md).
+
+        token = member.token                                   # may travel to another program
+        await other.reading(paxon.AtLeast(token)).read(Inventory.left, "sku-1")
+        await other.reading(paxon.Stale(max_age_ms=500)).read(Inventory.left, "sku-1")
+        """
+        other = copy(self)
+        other._consistency = consistency
         return other
 
     @asynccontextmanager
@@ -154,12 +170,12 @@ class _Seen:
     """The latest slot that was seen, shared by every view of one caller."""
 
     def __init__(self) -> None:
-        self.slot = 0
+        self.slot = Slot(0)
 
     def note(self, slot: int) -> None:
         """Something as of ``slot`` was seen."""
         if slot > self.slot:
-            self.slot = slot
+            self.slot = Slot(slot)
 
 
 def _checked(timeout_s: float) -> float:

@@ -34,8 +34,6 @@ from paxon.rsm.sessions import (
     REPLIES_MAX,
     TTL_MS_MAX,
     Close,
-    Confirmed,
-    Done,
     Ended,
     Failed,
     Open,
@@ -43,6 +41,7 @@ from paxon.rsm.sessions import (
     Withdrawn,
     decode_answer,
     encode,
+    is_done,
 )
 from paxon.rsm.submitter import Submitter
 
@@ -137,15 +136,17 @@ class Session:
         return len(self._submitter)
 
     async def perform(self, command: bytes, timeout_s: float) -> Applied:
-        """Have ``command`` applied, once, after every earlier one of this session.
+        """Have ``command`` applied, once, after every earlier one of this session.  See ``result_of`` for its result.
 
         Raises:
             OutcomeUnknown: if its deadline passed.  Maybe applied, but not later than soon.
             RequestError: if it was not applied.
         """
-        deadline = self._loop.time() + timeout_s
-        while not self._is_open or self.in_flight >= IN_FLIGHT_MAX:
+        now = self._loop.time()
+        deadline = now + timeout_s
+        while not self._is_open or len(self._commands) >= IN_FLIGHT_MAX:
             await self._wait_ready(deadline)
+            now = self._loop.time()
         future: asyncio.Future[Applied] = self._loop.create_future()
         sequence = self._submitter.number(command)
         self._commands[sequence] = command_ = _Command(self, sequence, future, deadline)
@@ -153,7 +154,7 @@ class Session:
             # Whatever went ahead of those would come back as too early.
             self._unsent.add(sequence)
         else:
-            self._send(command_)
+            self._send(command_, now)
         return await future
 
     async def close(self) -> None:
@@ -234,38 +235,40 @@ class Session:
 
     # --- sending, and what comes of it ---
 
-    def _send(self, command: _Command) -> None:
-        if command.future.done():
-            timeout_ms = WITHDRAW_TIMEOUT_MS
-        else:
-            timeout_ms = max(1, int((command.deadline - self._loop.time()) * 1000))
+    def _send(self, command: _Command, now: float) -> None:
+        timeout_ms = WITHDRAW_TIMEOUT_MS if command.future.done() else int((command.deadline - now) * 1000) or 1
         try:
             self._channel.submit(self._submitter.request(command.sequence), command, timeout_ms)
         except RequestError as error:
             self._on_failure(command, error)
 
     def _on_answer(self, command: _Command, applied: Applied) -> None:
-        if self._commands.get(command.sequence) is not command:
+        sequence = command.sequence
+        if self._commands.get(sequence) is not command:
             return
-        settled = self._submitter.on_answer(command.sequence, applied.result)
-        match settled:
-            case None:
-                self._send_again(command)
-                return
-            case Ended():
-                self._on_ended(settled)
-                return
-            case Done(result=result):
-                if not command.future.done():
-                    command.future.set_result(Applied(applied.slot, result))
-            case Failed(reason=reason):
-                command.fail(ApplyFailed(reason))
-            case Withdrawn():
-                command.fail(command.error or DeadlineExceeded("the command was withdrawn; it was not applied"))
-            case Confirmed():
-                command.fail(ResultLost("the command was applied, and its result is known no more"))
-        del self._commands[command.sequence]
-        self._pause_s = PAUSE_S_MIN
+        if is_done(applied.result):
+            # Nearly every answer; whoever waits takes it apart.
+            self._submitter.settle(sequence)
+            if not command.future.done():
+                command.future.set_result(applied)
+        else:
+            answer = self._submitter.on_answer(sequence, applied.result)
+            match answer:
+                case None:
+                    self._send_again(command)
+                    return
+                case Ended():
+                    self._on_ended(answer)
+                    return
+                case Failed(reason=reason):
+                    command.fail(ApplyFailed(reason))
+                case Withdrawn():
+                    command.fail(command.error or DeadlineExceeded("the command was withdrawn; it was not applied"))
+                case _:
+                    command.fail(ResultLost("the command was applied, and its result is known no more"))
+        del self._commands[sequence]
+        if self._resending is None:
+            self._pause_s = PAUSE_S_MIN
         if not self._room.is_set():
             self._room.set()
 
@@ -300,7 +303,7 @@ class Session:
             if command.future.done():
                 self._submitter.withdraw(sequence)
             self.resent += 1
-            self._send(command)
+            self._send(command, now)
 
     @staticmethod
     def _verdict(command: _Command) -> RequestError:

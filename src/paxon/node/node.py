@@ -17,7 +17,7 @@ from typing import TypeVar, cast
 from paxon.core.decree import Ballot, NodeId
 from paxon.core.ledger import Ledger, Record
 from paxon.core.roster import ROSTER_LAG, Rosters
-from paxon.errors import Disowned, LedgerError, LedgerSyncFailed, ProtocolError, check
+from paxon.errors import Disowned, InvariantViolation, LedgerError, LedgerSyncFailed, ProtocolError, check
 from paxon.net.handshake import Standing
 from paxon.net.links import Links, LocalIdentity, PeerAddress
 from paxon.net.peer_memory import PeerMemory
@@ -294,7 +294,10 @@ class Node:
 
     @property
     def _running(self) -> Host:
-        return self._opened(self._host)
+        host = self._host
+        if host is None:
+            raise InvariantViolation("the node was started")
+        return host
 
     @staticmethod
     def _opened(part: Part | None) -> Part:

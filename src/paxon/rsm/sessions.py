@@ -158,13 +158,23 @@ def encode_perform(session: bytes, sequence: int, confirmed: int, command: bytes
     return head + session if command is None else head + session + command
 
 
+def is_done(answer: bytes) -> bool:
+    """Whether an answer of ``Sessions`` is a ``Done``."""
+    return answer[:1] == _DONE
+
+
+def result_of(done: bytes) -> bytes:
+    """The result in an answer that ``is_done``."""
+    return done[1:]
+
+
 def decode_answer(answer: bytes) -> Answer:
     """What ``Sessions`` returned.
 
     Raises:
         msgspec.DecodeError: if it is no answer.
     """
-    return Done(answer[1:]) if answer[:1] == _DONE else _answers.decode(answer)
+    return Done(result_of(answer)) if is_done(answer) else _answers.decode(answer)
 
 
 class Session(Struct):

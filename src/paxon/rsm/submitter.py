@@ -66,6 +66,10 @@ class Submitter:
         if sequence in self._open:
             self._open[sequence] = None
 
+    def settle(self, sequence: int) -> None:
+        """A number has an answer after which it is not sent again."""
+        self._open.pop(sequence, None)
+
     def on_answer(self, sequence: int, answer: bytes) -> Settled | Ended | None:
         """What an answer says about a number; ``None`` if it has to be sent again, after those below it.
 
@@ -75,7 +79,7 @@ class Submitter:
         decoded = decode_answer(answer)
         match decoded:
             case Done() | Failed() | Confirmed() | Withdrawn():
-                self._open.pop(sequence, None)
+                self.settle(sequence)
                 return decoded
             case Ended():
                 return decoded
