@@ -75,12 +75,16 @@ class Caller:
             RequestError: it was not applied; the class says why.
             ContractError, TypeError: the call makes no sense; nothing was sent.
         """
-        prepared = self._parts.command(method, *arguments, **named)
-        if not self._channel.is_usable(prepared.part, prepared.ability):
-            await self._channel.wait_usable(prepared.part, prepared.ability, self._timeout_s)
-        applied = await self._session.perform(prepared.body, self._timeout_s)
+        command = self._parts.command(method)
+        call = command.call(arguments, named)
+        if not self._channel.is_usable(command.part, command.ability):
+            await self._channel.wait_usable(command.part, command.ability, self._timeout_s)
+        session = self._session
+        if not session.is_ready:
+            await session.wait_ready(self._timeout_s)
+        applied = await session.begin(call, self._timeout_s)
         self._seen.note(applied.slot)
-        result: R = prepared.read(result_of(applied.result))
+        result: R = command.result(result_of(applied.result))
         return result
 
     async def read(self, method: Callable[Concatenate[M, P], R], /, *arguments: P.args, **named: P.kwargs) -> R:
@@ -92,10 +96,11 @@ class Caller:
             RequestError: there is no answer in time.
             ContractError, TypeError: the call makes no sense; nothing was sent.
         """
-        prepared = self._parts.query(method, *arguments, **named)
-        applied = await self._channel.query(prepared.body, int(self._timeout_s * 1000), self._consistency)
+        query = self._parts.query(method)
+        call = query.call(arguments, named)
+        applied = await self._channel.query(call, int(self._timeout_s * 1000), self._consistency)
         self._seen.note(applied.slot)
-        result: R = prepared.read(applied.result)
+        result: R = query.result(applied.result)
         return result
 
     @property

@@ -4,14 +4,12 @@ Knows: classes and their signatures.  Does not know: how a call travels.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
-
-from msgspec import Struct
+from typing import Any, Final, ParamSpec, TypeVar
 
 from paxon.errors import ContractError
 from paxon.rsm.assembly import head_for
 from paxon.rsm.calls import Spelling
-from paxon.rsm.contract import Ability, Context, StateMachine
+from paxon.rsm.contract import StateMachine
 from paxon.rsm.objects import Signature, wrong_kind
 
 M = TypeVar("M", bound=StateMachine)
@@ -22,15 +20,6 @@ Machines = Iterable[type[StateMachine]] | Mapping[str, type[StateMachine]]
 
 RESERVED: Final = "paxon."
 """Names of parts that begin like this are Paxon's own."""
-
-
-class Prepared(Struct, frozen=True):
-    """One call in bytes, and how to read its reply."""
-
-    part: str
-    body: bytes
-    read: Callable[[bytes], Any]
-    ability: Ability
 
 
 class Parts:
@@ -44,7 +33,7 @@ class Parts:
         """
         named = list(machines.items()) if isinstance(machines, Mapping) else [(one.__name__, one) for one in machines]
         self.kinds: dict[str, type[StateMachine]] = {}
-        self._found: dict[Callable[..., Any], list[_Found]] = {}
+        self._found: dict[Callable[..., Any], list[PartMethod]] = {}
         for name, kind in named:
             if not (isinstance(kind, type) and issubclass(kind, StateMachine)):
                 raise ContractError(f"{kind!r} is no class of state machines: derive it from paxon.StateMachine")
@@ -53,7 +42,7 @@ class Parts:
             self.kinds[name] = kind
             signature = Signature(kind)
             for spelling in signature.spellings:
-                self._found.setdefault(spelling.method.function, []).append(_Found(name, spelling))
+                self._found.setdefault(spelling.method.function, []).append(PartMethod(name, spelling))
         self._only = {function: found[0] for function, found in self._found.items() if len(found) == 1}
 
     def part_of(self, method: Callable[..., Any]) -> str:
@@ -75,7 +64,7 @@ class Parts:
             raise ContractError(f"{kind.__name__} is the class of {len(parts)} parts here, where it should be of one")
         return parts[0]
 
-    def _find(self, function: Callable[..., Any]) -> "_Found":
+    def _find(self, function: Callable[..., Any]) -> "PartMethod":
         only = self._only.get(function)
         if only is not None:
             return only
@@ -87,45 +76,43 @@ class Parts:
         parts = ", ".join(one.part for one in found)
         raise ContractError(f"{name} belongs to several parts ({parts}): derive a class for each")
 
-    def command(
-        self, method: Callable[Concatenate[M, Context, P], R], *arguments: P.args, **named: P.kwargs
-    ) -> Prepared:
-        """A command, ready to be submitted.
+    def command(self, function: Callable[..., Any]) -> "PartMethod":
+        """The one command that ``function`` is.
 
         Raises:
-            ContractError: if ``method`` is no command of one part.
-            TypeError: if the arguments do not fit it.
+            ContractError: if it is none, or one of several parts.
         """
-        found = self._find(method)
-        if not found.method.is_command:
+        found = self._find(function)
+        if not found.is_command:
             raise wrong_kind(found.spelling, found.part)
-        return Prepared(found.part, found.spell(*arguments, **named), found.read, found.method.ability)
+        return found
 
-    def query(self, method: Callable[Concatenate[M, P], R], *arguments: P.args, **named: P.kwargs) -> Prepared:
-        """A query, ready to be asked.
+    def query(self, function: Callable[..., Any]) -> "PartMethod":
+        """The one query that ``function`` is.
 
         Raises:
-            ContractError: if ``method`` is no query of one part.
-            TypeError: if the arguments do not fit it.
+            ContractError: if it is none, or one of several parts.
         """
-        found = self._find(method)
-        if found.method.is_command:
+        found = self._find(function)
+        if found.is_command:
             raise wrong_kind(found.spelling, found.part)
-        return Prepared(found.part, found.spell(*arguments, **named), found.read, found.method.ability)
+        return found
 
 
-class _Found:
-    """One method, where it was found."""
+class PartMethod:
+    """One method of one part, and how its calls are spelled."""
 
     def __init__(self, part: str, spelling: Spelling) -> None:
         self.part = part
         self.spelling = spelling
-        self.method = spelling.method
-        self.read = spelling.result
+        self.is_command = spelling.method.is_command
+        self.ability = spelling.method.ability
+        self.result = spelling.result
+        """Reads the result in a reply; see ``Spelling.result``."""
         self._head = head_for(part)
 
-    def spell(self, *arguments: Any, **named: Any) -> bytes:
-        """A call for this part.
+    def call(self, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> bytes:
+        """A call in bytes.
 
         Raises:
             TypeError: if the arguments do not fit the method, or are not of their types.

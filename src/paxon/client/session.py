@@ -135,27 +135,40 @@ class Session:
         """Commands without an answer."""
         return len(self._submitter)
 
-    async def perform(self, command: bytes, timeout_s: float) -> Applied:
-        """Have ``command`` applied, once, after every earlier one of this session.  See ``result_of`` for its result.
+    @property
+    def is_ready(self) -> bool:
+        """Whether ``begin`` may be called: the session is open and has room for another command."""
+        return self._is_open and len(self._commands) < IN_FLIGHT_MAX
+
+    async def wait_ready(self, timeout_s: float) -> None:
+        """Open the session if it is not, and wait until it ``is_ready``.
 
         Raises:
-            OutcomeUnknown: if its deadline passed.  Maybe applied, but not later than soon.
-            RequestError: if it was not applied.
+            SessionEnded: it was closed.
+            Overloaded: too many commands are on their way.
+            NotLeader: nobody opened it in time.
+        """
+        deadline = self._loop.time() + timeout_s
+        while not self.is_ready:
+            await self._wait_ready(deadline)
+
+    def begin(self, command: bytes, timeout_s: float) -> "asyncio.Future[Applied]":
+        """Have ``command`` applied, once, after every earlier one of this session.
+
+        Enabled when: ``is_ready``.  The future gets an ``Applied`` whose result is taken apart by
+        ``result_of``; an ``OutcomeUnknown`` if the deadline passed, and then the command is applied soon
+        or never; or another ``RequestError`` if it was not applied.
         """
         now = self._loop.time()
-        deadline = now + timeout_s
-        while not self._is_open or len(self._commands) >= IN_FLIGHT_MAX:
-            await self._wait_ready(deadline)
-            now = self._loop.time()
         future: asyncio.Future[Applied] = self._loop.create_future()
         sequence = self._submitter.number(command)
-        self._commands[sequence] = command_ = _Command(self, sequence, future, deadline)
+        self._commands[sequence] = command_ = _Command(self, sequence, future, now + timeout_s)
         if self._unsent:
             # Whatever went ahead of those would come back as too early.
             self._unsent.add(sequence)
         else:
             self._send(command_, now)
-        return await future
+        return future
 
     async def close(self) -> None:
         """End the session, if the cluster can be asked; otherwise it ends by itself after its ttl."""

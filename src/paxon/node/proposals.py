@@ -52,6 +52,11 @@ class Batch(Struct):
 
     ballot: Ballot
     pendings: list[Pending]
+    bytes: int = 0
+    """Of all its commands."""
+
+    def __post_init__(self) -> None:
+        self.bytes = sum(len(pending.command) for pending in self.pendings)
 
 
 class Proposals:
@@ -195,7 +200,7 @@ class Proposals:
 
     def _count(self, batch: Batch, sign: int) -> None:
         self._begun += sign * len(batch.pendings)
-        self._bytes += sign * sum(len(pending.command) for pending in batch.pendings)
+        self._bytes += sign * batch.bytes
 
     def take_all_waiting(self) -> list[Pending]:
         """Everything that waits, no longer waiting."""

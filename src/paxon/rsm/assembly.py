@@ -110,7 +110,7 @@ class Assembly:
             if part.is_timed:
                 self._timed[name] = part
                 self._due_ms[name] = None
-        self._by_head = {head_for(name): (name, part) for name, part in self.parts.items()}
+        self._by_head = {head_for(name): (name, part, name in self._timed) for name, part in self.parts.items()}
 
     # --- what this code can do, and what all can ---
 
@@ -157,8 +157,9 @@ class Assembly:
         self._slot = context.slot
         if command and command[0] <= PART_BYTES_MAX:
             size = command[0] + 1
-            name, part = self._addressed(command[:size])
-            if name not in self._timed:
+            head = command[:size]
+            name, part, is_timed = self._by_head.get(head) or self._addressed(head)
+            if not is_timed:
                 return part.apply(command[size:], context)
             try:
                 return part.apply(command[size:], context)
@@ -181,10 +182,10 @@ class Assembly:
             Exception: whatever the part raises.
         """
         size = question[0] + 1 if question else 0
-        _, part = self._addressed(question[:size])
+        _, part, _ = self._addressed(question[:size])
         return part.query(question[size:])
 
-    def _addressed(self, head: bytes) -> tuple[str, ByteMachine]:
+    def _addressed(self, head: bytes) -> tuple[str, ByteMachine, bool]:
         found = self._by_head.get(head)
         if found is None:
             there_are = ", ".join(map(repr, self.parts))

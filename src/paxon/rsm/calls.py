@@ -89,7 +89,7 @@ class Spelling:
             BadRequest: if they are not those of this method.
         """
         try:
-            return self._decode_arguments(memoryview(call)[len(self.head) :])
+            return self._decode_arguments(call[len(self.head) :])
         except MALFORMED as error:
             raise BadRequest(f"{self.method} does not take these arguments: {error}") from error
 
@@ -130,7 +130,7 @@ def told(ability: Ability) -> str:
 
 def encode_result(result: Any) -> bytes:
     """The reply of a method that returned."""
-    return encode(Returned(result))
+    return encode((1, result))  # A Returned, without making one.
 
 
 def encode_refusal(refusal: Rejected) -> bytes:

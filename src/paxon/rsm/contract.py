@@ -13,6 +13,7 @@ from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, cast, get_
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from paxon.errors import ContractError
 from paxon.rsm.chance import Chance
@@ -138,7 +139,6 @@ class Method:
         self.arguments, self.result, self.description = self._read_signature()
         self.fingerprint = fingerprint(self.description)
         self.ability: Ability = (self.name, self.version, self.fingerprint)
-        self._in_order = tuple(name for name in self.arguments.__struct_fields__ if name not in self._by_name)
 
     def call(self, *leading: Any, arguments: Struct) -> Any:
         """Call the method on ``leading``, the machine and for a command the context, with recorded arguments.
@@ -146,10 +146,13 @@ class Method:
         Raises:
             Exception: whatever the method raises.
         """
-        values = [getattr(arguments, name) for name in self._in_order]
+        values = astuple(arguments)
         if not self._by_name:
             return self.function(*leading, *values)
-        return self.function(*leading, *values, **{name: getattr(arguments, name) for name in self._by_name})
+        positional = len(values) - len(self._by_name)
+        return self.function(
+            *leading, *values[:positional], **dict(zip(self._by_name, values[positional:], strict=True))
+        )
 
     def __str__(self) -> str:
         return f"{'command' if self.is_command else 'query'} {self.name} (version {self.version})"

@@ -122,7 +122,7 @@ class ReplicatedObject(Generic[M]):
             raise self._not_here(command, context.slot)
         arguments = spelling.arguments(command)
         ours = Context(context.slot, context.now_ms, self._number, context.session)
-        return self._run(ours, lambda: encode_result(spelling.method.call(self.machine, ours, arguments=arguments)))
+        return self._run(ours, spelling.method.call, self.machine, ours, arguments=arguments)
 
     def _not_here(self, command: bytes, slot: int) -> Exception:
         """Why a command cannot be carried out.
@@ -145,23 +145,18 @@ class ReplicatedObject(Generic[M]):
     def on_due(self, context: Decided) -> None:
         """See ``Timed``.  A machine that raises there is left as it was, and counted."""
         ours = Context(context.slot, context.now_ms)
-
-        def work() -> bytes:
-            self.machine.on_due(ours)
-            return b""
-
         try:
-            self._run(ours, work)
+            self._run(ours, self.machine.on_due, ours)
         except (InvariantViolation, MemoryError):
             raise
         except Exception:  # noqa: S110  # Counted, and nobody waits for an answer.
             pass
 
-    def _run(self, context: Context, work: Callable[[], bytes]) -> bytes:
-        """What ``work`` returns, all or nothing: its changes of the state and what it emits."""
+    def _run(self, context: Context, work: Callable[..., Any], *arguments: Any, **named: Any) -> bytes:
+        """The reply of ``work``, all or nothing: its changes of the state and what it emits."""
         journal = self._journal
         try:
-            reply = work()
+            reply = encode_result(work(*arguments, **named))
             events = [(topic, encode(event)) for topic, event in context.emitted] if context.emitted else ()
         except Rejected as refusal:
             journal.take_back()

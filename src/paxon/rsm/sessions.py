@@ -280,7 +280,12 @@ class Sessions:
         session = self._open.get(name)
         if session is None:
             return _encode(Ended(self._ended.get(name)))
-        self._keep_alive(name, session, context.now_ms)
+        expires_ms = context.now_ms + session.ttl_ms
+        if expires_ms >= session.expires_ms:
+            # Its entry in the heap comes first and is then made anew: no entry per command.
+            session.expires_ms = expires_ms
+        else:
+            self._keep_alive(name, session, context.now_ms)
         due = session.sequence
         if confirmed > due:
             confirmed = due
@@ -296,7 +301,8 @@ class Sessions:
             return _encode(Crowded())
         if has_command:
             ours = Context(context.slot, context.now_ms, name)
-            answer = _answer(attempt(self._machine, request[_HEAD + name_bytes :], ours))
+            result = attempt(self._machine, request[_HEAD + name_bytes :], ours)
+            answer = _DONE + result if isinstance(result, bytes) else _answer(result)
         else:
             answer = _encode(Withdrawn())
         replies[due] = answer
@@ -313,7 +319,6 @@ class Sessions:
         was_due_ms = session.expires_ms
         session.expires_ms = now_ms + session.ttl_ms
         if was_due_ms == 0 or session.expires_ms < was_due_ms:
-            # Otherwise its entry in the heap comes first and is then made anew: no entry per command.
             heappush(self._due, (session.expires_ms, name))
 
     def _end_what_is_due(self, now_ms: int) -> None:
