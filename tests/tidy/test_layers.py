@@ -76,6 +76,8 @@ def test_a_right_import_is_let_be(path: str, text: str) -> None:
         ("core/a.py", "open('x')"),
         ("kv/a.py", "key = hash('x')"),
         ("errors.py", "import os"),
+        ("rsm/classes.py", "import sys, os"),
+        ("rsm/classes.py", "import enum"),
     ],
 )
 def test_an_impurity_is_found(path: str, text: str) -> None:
@@ -91,6 +93,7 @@ def test_an_impurity_is_found(path: str, text: str) -> None:
         ("kv/a.py", "from sortedcontainers import SortedDict"),
         ("storage/a.py", "import os, time\nopen('x')"),
         ("node/a.py", "import asyncio"),
+        ("rsm/classes.py", "import sys"),
     ],
 )
 def test_what_is_allowed_is_let_be(path: str, text: str) -> None:

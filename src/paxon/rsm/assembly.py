@@ -10,7 +10,7 @@ anything has it.  That follows from the log alone, so members agree on it; a mem
 comes up with older code than the log uses says so and stops (``LedgerTooNew``).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Final, TypeVar
 
@@ -225,7 +225,7 @@ class Assembly:
 
     # --- snapshots ---
 
-    def capture(self) -> Iterator[bytes]:
+    def capture(self) -> Generator[bytes, None, None]:
         """See ``Capturable``.
 
         Raises:
@@ -284,7 +284,7 @@ def _read(piece: bytes, kind: type[T]) -> T:
         raise SnapshotUnusable(f"the state of an assembly cannot be read: {error}") from error
 
 
-def _pieces(beginning: bytes, events: list[Event], begun: list[Iterator[bytes]]) -> Iterator[bytes]:
+def _pieces(beginning: bytes, events: list[Event], begun: list[Iterator[bytes]]) -> Generator[bytes, None, None]:
     """The beginning, a section for the feed and one for each part; a piece's first byte says whether it ends one."""
     yield beginning
     for captured in (_event_pieces(events), *begun):

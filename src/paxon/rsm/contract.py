@@ -7,7 +7,7 @@ A user's class derives from ``StateMachine``, marks the methods that change stat
 attributes.  Both are ordinary methods, and can be called as such in a test.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, cast, get_type_hints, overload
 
@@ -31,7 +31,8 @@ Ability = tuple[str, int, bytes]
 MARK: Final = "__paxon__"
 """The attribute by which a marked method is known."""
 
-_JOURNAL: Final = "_paxon_journal"
+JOURNAL: Final = "_paxon_journal"
+"""The attribute of a state machine that is none of its state."""
 
 _ABSENT: Final = object()
 
@@ -220,11 +221,23 @@ class StateMachine:
     dates, enums, tuples, frozen records, and ``dict``, ``list`` and ``set`` of these.  Containers
     become tracked ones, which can take back what a failed command did (see ``tracked``).
     ``__init__`` makes the empty state and takes no arguments.
+
+    Snapshots of the state are taken and read back without the class's doing.  Enums and records in
+    it are found again by module and name, their fields by name: keep both from one release to the
+    next, and give a field that is new a default.  An attribute that is new is as ``__init__`` makes it.
+
+    A class may bring its own, for instance to leave out what follows from the rest::
+
+        def snapshot(self) -> T: ...
+        def restore(self, data: T) -> None: ...
+
+    ``T`` is plain data.  ``snapshot`` is called between two commands, and what it returns is encoded
+    at once while commands wait: it is for small states.  ``restore`` has ``data`` for the whole state.
     """
 
     def __new__(cls, *arguments: Any, **named: Any) -> Self:
         machine = super().__new__(cls)
-        object.__setattr__(machine, _JOURNAL, Journal())
+        object.__setattr__(machine, JOURNAL, Journal())
         return machine
 
     def next_due_ms(self) -> int | None:
@@ -259,12 +272,62 @@ class StateMachine:
 
 def journal_of(machine: StateMachine) -> Journal:
     """Where the changes of ``machine``'s state are noted."""
-    return cast(Journal, machine.__dict__[_JOURNAL])
+    return cast(Journal, machine.__dict__[JOURNAL])
 
 
 def state_of(machine: StateMachine) -> dict[str, Any]:
     """The attributes that make up the state, by name."""
-    return {name: value for name, value in machine.__dict__.items() if name != _JOURNAL}
+    return {name: value for name, value in machine.__dict__.items() if name != JOURNAL}
+
+
+def replace_state(machine: StateMachine, attributes: Mapping[str, Any]) -> None:
+    """Have ``attributes`` for the state, and nothing else.  Their containers are tracked in the machine's journal."""
+    journal = journal_of(machine)
+    # What a property of a later release hides stays out of its way.
+    machine.__dict__.clear()
+    machine.__dict__.update(attributes)
+    machine.__dict__[JOURNAL] = journal
+    journal.forget()
+
+
+def snapshot_type(kind: type[StateMachine]) -> Any:
+    """The type of what the class's own ``snapshot`` returns; ``None`` if it has none.
+
+    Raises:
+        ContractError: if it has only one of ``snapshot`` and ``restore``, or they do not say the same of their data.
+    """
+    # Marked methods of these names are commands and queries like any other.
+    found = {
+        name: function
+        for name in ("snapshot", "restore")
+        if isinstance(function := getattr(kind, name, None), FunctionType) and not hasattr(function, MARK)
+    }
+    if not found:
+        return None
+    if len(found) == 1:
+        has, lacks = ("snapshot", "restore") if "snapshot" in found else ("restore", "snapshot")
+        raise ContractError(f"{kind.__name__} has {has} and no {lacks}: write both, or neither")
+    given = _only_hint(kind, found["snapshot"], "return", "snapshot(self) -> T")
+    *_, name = found["restore"].__code__.co_varnames[: found["restore"].__code__.co_argcount]
+    taken = _only_hint(kind, found["restore"], name, "restore(self, data: T) -> None")
+    if given != taken:
+        raise ContractError(f"{kind.__name__}.restore does not take what snapshot returns: give both one type")
+    try:
+        describe(given)
+    except TypeError as error:
+        raise ContractError(f"{kind.__name__}.snapshot has a type that cannot be carried: {error}") from error
+    return given
+
+
+def _only_hint(kind: type, function: FunctionType, name: str, form: str) -> Any:
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise ContractError(f"{kind.__name__}.{function.__name__} has a type that is not defined: {error}") from error
+    count = function.__code__.co_argcount
+    if name not in hints or count != (1 if name == "return" else 2):
+        raise ContractError(f"{kind.__name__}.{function.__name__} does not say what its data is: write def {form}")
+    return hints[name]
 
 
 _methods: dict[type, dict[tuple[bool, str, int], Method]] = {}
@@ -283,6 +346,8 @@ def methods_of(kind: type[StateMachine]) -> dict[tuple[bool, str, int], Method]:
 
 
 def _read_methods(kind: type[StateMachine]) -> dict[tuple[bool, str, int], Method]:
+    if any(vars(parent).get("__slots__") for parent in kind.__mro__):
+        raise ContractError(f"{kind.__name__} has __slots__, in which changes go unnoticed: leave them out")
     methods: dict[tuple[bool, str, int], Method] = {}
     for attribute in sorted(name for parent in kind.__mro__ for name in vars(parent)):
         function = getattr(kind, attribute)

@@ -1,6 +1,6 @@
 """What a state machine promises, and what it is given in return (section 4.1 of the paper)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Final, Protocol, runtime_checkable
 
 import msgspec
@@ -70,7 +70,7 @@ class ByteMachine(Protocol):
 class Capturable(Protocol):
     """What a ``ByteMachine`` offers beside if its state can be in a snapshot (3.3.2)."""
 
-    def capture(self) -> Iterator[bytes]:
+    def capture(self) -> Generator[bytes, None, None]:
         """The state as it is at this call, in pieces of about ``PIECE_BYTES`` at the most.
 
         The pieces are made one by one while commands go on being applied, and those change

@@ -4,13 +4,14 @@ Knows: what a failed call leaves behind: nothing.  Does not know: who calls, and
 decided once or twice, or how it is spelled (``calls`` does).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from paxon.errors import BadRequest, ContractError, InvariantViolation, LedgerTooNew, NotYetKnown, Rejected
 from paxon.rsm.calls import Spelling, encode, encode_refusal, encode_result, head_of, read_head, told
 from paxon.rsm.contract import Ability, Context, StateMachine, journal_of, methods_of
 from paxon.rsm.machine import Context as Decided
+from paxon.rsm.snapshots import Snapshots
 
 M = TypeVar("M", bound=StateMachine)
 P = ParamSpec("P")
@@ -79,6 +80,7 @@ class ReplicatedObject(Generic[M]):
         """Those that are usable, by their heads."""
         self.is_timed = type(machine).next_due_ms is not StateMachine.next_due_ms
         self._on_event = on_event
+        self._snapshots = Snapshots(machine)
         self._slot = 0
         self._number = 0
 
@@ -190,6 +192,23 @@ class ReplicatedObject(Generic[M]):
         finally:
             # A query that changed something would part this member from the others.
             self._journal.take_back()
+
+    def capture(self) -> Generator[bytes, None, None]:
+        """See ``Capturable``.
+
+        Raises:
+            InvariantViolation: within a command, or while another capture is under way.
+            Exception: whatever the class's own ``snapshot`` raises.
+        """
+        return self._snapshots.capture()
+
+    def restore(self, pieces: Iterable[bytes]) -> None:
+        """See ``Capturable``.  If it raises, the state is as before.
+
+        Raises:
+            SnapshotUnusable: if the pieces are no capture of this class, or hold what this program does not have.
+        """
+        self._snapshots.restore(pieces)
 
 
 def submission(

@@ -17,15 +17,19 @@ command had been applied; only the reply is gone.
 """
 
 from collections import OrderedDict
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from heapq import heappop, heappush
 from struct import Struct as Layout
 from typing import Final, assert_never
 
 from msgspec import Struct, msgpack
 
-from paxon.errors import ApplyFailed, BadRequest
+from paxon.errors import ApplyFailed, BadRequest, SnapshotUnusable, check
 from paxon.rsm.attempt import Result, attempt
-from paxon.rsm.machine import MALFORMED, ByteMachine, Context, Timed
+from paxon.rsm.machine import MALFORMED, ByteMachine, Capturable, Context, Timed
+from paxon.rsm.pieces import begun
+from paxon.rsm.session_memory import Session, SessionsCapture, restored_sessions
 
 REPLIES_MAX: Final = 4096
 """How many commands of one session may be unconfirmed: their replies are kept in memory on every member."""
@@ -177,22 +181,8 @@ def decode_answer(answer: bytes) -> Answer:
     return Done(result_of(answer)) if is_done(answer) else _answers.decode(answer)
 
 
-class Session(Struct):
-    """One open session.
-
-    Invariants: ``confirmed <= sequence``; ``replies`` has exactly ``[confirmed, sequence)``.
-    """
-
-    ttl_ms: int
-    expires_ms: int
-    sequence: int = 0
-    """The number that the next command must have."""
-    confirmed: int = 0
-    replies: dict[int, bytes] = {}
-
-
 class Sessions:
-    """A state machine around another one.  Satisfies ``rsm.machine.ByteMachine``.
+    """A state machine around another one.  Satisfies ``rsm.machine.ByteMachine``, and ``Capturable`` if that one does.
 
     Invariants: no open session's ``expires_ms`` is at or before the decided time; ``_ended``
     holds no open session.
@@ -204,7 +194,10 @@ class Sessions:
         self._open: dict[bytes, Session] = {}
         self._ended: OrderedDict[bytes, int] = OrderedDict()
         self._due: list[tuple[int, bytes]] = []
-        """A heap of times at which sessions might end.  One that was used since then has a later entry too."""
+        """A heap of times at which sessions might end.  One that was used since then has a later entry too.
+
+        No part of the state: what is due ends in an order that does not depend on it."""
+        self._capture: SessionsCapture | None = None
 
     def __len__(self) -> int:
         return len(self._open)
@@ -257,6 +250,44 @@ class Sessions:
         """See ``ByteMachine``: the inner machine's own."""
         return self._machine.query(question)
 
+    def capture(self) -> Generator[bytes, None, None]:
+        """See ``Capturable``.
+
+        Raises:
+            SnapshotUnusable: if the inner machine cannot be captured.
+            InvariantViolation: while another capture is under way.
+            Exception: see the inner machine.
+        """
+        return begun(self._pieces())
+
+    def _pieces(self) -> Generator[bytes, None, None]:
+        check(self._capture is None, "one capture of sessions is under way at a time")
+        with closing(self._capturable().capture()) as inner:
+            self._capture = SessionsCapture(self._open, self._ended)
+            try:
+                yield b""
+                yield from self._capture.pieces()
+            finally:
+                self._capture = None
+            yield from inner
+
+    def restore(self, pieces: Iterable[bytes]) -> None:
+        """See ``Capturable``.  If it raises, the state is as before.
+
+        Raises:
+            SnapshotUnusable: if the pieces are no capture of sessions, or the inner machine finds its own unusable.
+        """
+        stream = iter(pieces)
+        opened, ended = restored_sessions(stream)
+        self._capturable().restore(stream)
+        self._open, self._ended = opened, ended
+        self._due = self._entries()
+
+    def _capturable(self) -> Capturable:
+        if not isinstance(self._machine, Capturable):
+            raise SnapshotUnusable(f"{type(self._machine).__name__} has no capture and restore")
+        return self._machine
+
     def _begin(self, request: Open, now_ms: int) -> bytes:
         if len(request.session) > SESSION_BYTES_MAX:
             raise BadRequest(f"the name of a session has up to {SESSION_BYTES_MAX} bytes, not {len(request.session)}")
@@ -268,6 +299,8 @@ class Sessions:
         session = self._open.get(request.session)
         if session is None:
             session = self._open[request.session] = Session(request.ttl_ms, 0)
+        elif self._capture is not None:
+            self._capture.before_change(request.session, session)
         session.ttl_ms = request.ttl_ms
         self._keep_alive(request.session, session, now_ms)
         return _encode(Opened(session.sequence))
@@ -280,6 +313,8 @@ class Sessions:
         session = self._open.get(name)
         if session is None:
             return _encode(Ended(self._ended.get(name)))
+        if self._capture is not None:
+            self._capture.before_change(name, session)
         expires_ms = context.now_ms + session.ttl_ms
         if expires_ms >= session.expires_ms:
             # Its entry in the heap comes first and is then made anew: no entry per command.
@@ -323,11 +358,12 @@ class Sessions:
 
     def _end_what_is_due(self, now_ms: int) -> None:
         while self._due and self._due[0][0] <= now_ms:
-            _, name = heappop(self._due)
+            due_ms, name = heappop(self._due)
             session = self._open.get(name)
             if session is None:
                 continue
-            if session.expires_ms > now_ms:
+            if session.expires_ms > due_ms:
+                # Even if that is due as well: those that expired first end first, whatever is in the heap.
                 heappush(self._due, (session.expires_ms, name))
             else:
                 del self._open[name]
@@ -339,7 +375,10 @@ class Sessions:
             self._ended.popitem(last=False)
         if len(self._due) > 2 * len(self._open) + DUE_SPARE:
             # Closed sessions leave their entries behind: a long ttl must not let them pile up.
-            self._due = sorted((session.expires_ms, name) for name, session in self._open.items())
+            self._due = self._entries()
+
+    def _entries(self) -> list[tuple[int, bytes]]:
+        return sorted((session.expires_ms, name) for name, session in self._open.items())
 
 
 def _answer(result: Result) -> bytes:

@@ -22,9 +22,9 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Final, SupportsIndex, TypeVar
 
-from paxon.rsm.immutable import SCALARS, immutable
+from paxon.rsm.immutable import SCALARS, immutable, require_shallow
 from paxon.rsm.journal import Journal
-from paxon.rsm.tracked_set import TrackedSet
+from paxon.rsm.tracked_set import Streams, TrackedSet
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -35,25 +35,25 @@ _ABSENT: Final = object()
 class TrackedDict(dict[K, V]):
     """A dictionary whose changes are noted."""
 
-    __slots__ = ("journal",)
+    __slots__ = ("journal", "place")
 
     def __init__(self, journal: Journal, items: Mapping[K, V]) -> None:
         self.journal = journal
+        self.place = journal.place
         for key, value in items.items():
             super().__setitem__(immutable(key), tracked(value, journal))
 
     def __setitem__(self, key: K, value: V) -> None:
         value = tracked(value, self.journal)
         if key in self:
-            self.journal.note(partial(dict.__setitem__, self, key, dict.__getitem__(self, key)))
+            self.journal.change(self, partial(dict.__setitem__, self, key, dict.__getitem__(self, key)))
         else:
-            self.journal.note(partial(dict.__delitem__, self, immutable(key)))
+            self.journal.change(self, partial(dict.__delitem__, self, immutable(key)))
         super().__setitem__(key, value)
 
     def __delitem__(self, key: K) -> None:
-        value = self[key]
+        self.journal.change(self, partial(dict.__setitem__, self, key, self[key]))
         super().__delitem__(key)
-        self.journal.note(partial(dict.__setitem__, self, key, value))
 
     def __ior__(self, other: Any) -> "TrackedDict[K, V]":  # type: ignore[override, misc]
         self.update(other)
@@ -69,14 +69,14 @@ class TrackedDict(dict[K, V]):
 
     def popitem(self) -> tuple[K, V]:
         """See ``dict``."""
-        key, value = super().popitem()
-        self.journal.note(partial(dict.__setitem__, self, key, value))
-        return key, value
+        for key in reversed(self):
+            return key, self.pop(key)
+        raise KeyError("popitem(): dictionary is empty")
 
     def clear(self) -> None:
         """See ``dict``."""
         if self:
-            self.journal.note(partial(dict.update, self, dict(self)))
+            self.journal.change(self, partial(dict.update, self, dict(self)))
             super().clear()
 
     def setdefault(self, key: K, default: Any = None) -> Any:
@@ -98,6 +98,10 @@ class TrackedDict(dict[K, V]):
         """The same contents without tracking, to any depth."""
         return {key: plain(value) for key, value in self.items()}
 
+    def streams(self) -> Streams:
+        """See ``Streams``."""
+        return iter(self), iter(self.values())
+
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         # What is copied leaves the state.
         return dict, (dict(self),)
@@ -108,11 +112,12 @@ class TrackedList(UserList[V]):
 
     def __init__(self, journal: Journal, items: Iterable[V] = ()) -> None:
         self.journal = journal
+        self.place = journal.place
         self.data = [tracked(item, journal) for item in items]
 
     def _note_whole(self) -> None:
         """Note all items, for changes that cost as much as that anyway."""
-        self.journal.note(partial(self.data.__setitem__, slice(None), list(self.data)))
+        self.journal.change(self, partial(self.data.__setitem__, slice(None), list(self.data)))
 
     def __getitem__(self, index: Any) -> Any:
         return self.data[index]
@@ -124,9 +129,8 @@ class TrackedList(UserList[V]):
             self.data[index] = items
             return
         value = tracked(value, self.journal)
-        before = self.data[index]
+        self.journal.change(self, partial(self.data.__setitem__, index, self.data[index]))
         self.data[index] = value
-        self.journal.note(partial(self.data.__setitem__, index, before))
 
     def __delitem__(self, index: Any) -> None:
         if isinstance(index, slice):
@@ -137,24 +141,24 @@ class TrackedList(UserList[V]):
 
     def append(self, item: V) -> None:
         """See ``list``."""
-        self.data.append(tracked(item, self.journal))
-        self.journal.note(self.data.pop)
+        item = tracked(item, self.journal)
+        self.journal.change(self, self.data.pop)
+        self.data.append(item)
 
     def insert(self, i: int, item: V) -> None:
         """See ``list``."""
+        item = tracked(item, self.journal)
         self._note_whole()
-        self.data.insert(i, tracked(item, self.journal))
+        self.data.insert(i, item)
 
     def pop(self, i: SupportsIndex = -1) -> V:
         """See ``list``."""
-        place = i.__index__()
-        is_last = place in (-1, len(self.data) - 1)
-        if not is_last:
+        at = i.__index__()
+        if at in (-1, len(self.data) - 1):
+            self.journal.change(self, partial(self.data.append, self.data[at]))
+        else:
             self._note_whole()
-        item = self.data.pop(place)
-        if is_last:
-            self.journal.note(partial(self.data.append, item))
-        return item
+        return self.data.pop(at)
 
     def remove(self, item: V) -> None:
         """See ``list``."""
@@ -210,6 +214,14 @@ class TrackedList(UserList[V]):
         """The same contents without tracking, to any depth."""
         return [plain(item) for item in self.data]
 
+    def streams(self) -> Streams:
+        """See ``Streams``."""
+        return (iter(self.data),)
+
+    def fill(self, values: Iterable[V]) -> None:
+        """Append ``values``, which are such as a state holds, unseen by the journal: for a list that is being made."""
+        self.data.extend(values)
+
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         return list, (self.data,)
 
@@ -217,11 +229,11 @@ class TrackedList(UserList[V]):
 CONTAINERS: Final = (TrackedDict, TrackedList, TrackedSet)
 
 
-def tracked(value: Any, journal: Journal) -> Any:
+def tracked(value: Any, journal: Journal, depth: int = 0) -> Any:
     """``value`` as a state may hold it: containers tracked, everything else immutable.
 
     Raises:
-        TypeError: if it could change without the journal's knowing.
+        TypeError: if it could change without the journal's knowing, or a snapshot could not hold it.
     """
     kind = type(value)
     if kind in SCALARS:
@@ -233,7 +245,8 @@ def tracked(value: Any, journal: Journal) -> Any:
     if kind is set:
         return TrackedSet(journal, value)
     if kind is tuple:
-        return tuple(tracked(item, journal) for item in value)
+        require_shallow(depth)
+        return tuple([tracked(item, journal, depth + 1) for item in value])
     if isinstance(value, CONTAINERS):
         # Held twice within one state it stays one.  One of another state notes its changes elsewhere: a copy of it.
         return value if value.journal is journal else tracked(value.plain(), journal)

@@ -12,6 +12,9 @@ from paxon.rsm.journal import Journal
 
 T = TypeVar("T")
 
+Streams = tuple[Iterator[Any], ...]
+"""What a container holds, in its order: its values, or its keys and its values, to be read in step."""
+
 
 class TrackedSet(MutableSet[T]):
     """A set whose changes are noted, and whose order is that of entering.
@@ -20,10 +23,11 @@ class TrackedSet(MutableSet[T]):
     takes "some" element of it parts its members.
     """
 
-    __slots__ = ("_items", "journal")
+    __slots__ = ("_items", "journal", "place")
 
     def __init__(self, journal: Journal, items: Iterable[T] = ()) -> None:
         self.journal = journal
+        self.place = journal.place
         self._items: dict[T, None] = {immutable(item): None for item in items}
 
     @classmethod
@@ -45,14 +49,14 @@ class TrackedSet(MutableSet[T]):
     def add(self, value: T) -> None:
         """See ``set``."""
         if value not in self._items:
-            self._items[immutable(value)] = None
-            self.journal.note(partial(self._items.__delitem__, value))
+            self.journal.change(self, partial(self._items.__delitem__, immutable(value)))
+            self._items[value] = None
 
     def discard(self, value: T) -> None:
         """See ``set``."""
         if value in self._items:
+            self.journal.change(self, partial(self._items.__setitem__, value, None))
             del self._items[value]
-            self.journal.note(partial(self._items.__setitem__, value, None))
 
     def pop(self) -> T:
         """Remove and return the element that has been here for longest.
@@ -68,7 +72,7 @@ class TrackedSet(MutableSet[T]):
     def clear(self) -> None:
         """See ``set``."""
         if self._items:
-            self.journal.note(partial(self._items.update, dict(self._items)))
+            self.journal.change(self, partial(self._items.update, dict(self._items)))
             self._items.clear()
 
     def update(self, *others: Iterable[T]) -> None:
@@ -112,6 +116,14 @@ class TrackedSet(MutableSet[T]):
     def plain(self) -> set[T]:
         """The same elements in a plain set."""
         return set(self._items)
+
+    def streams(self) -> Streams:
+        """See ``Streams``."""
+        return (iter(self._items),)
+
+    def fill(self, values: Iterable[T]) -> None:
+        """Add ``values``, which are immutable, unseen by the journal: for a set that is being made."""
+        self._items.update(dict.fromkeys(values))
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         return set, (list(self._items),)
