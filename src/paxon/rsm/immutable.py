@@ -108,10 +108,10 @@ def shape_of(kind: type) -> Shape:
 
 def _read_shape(kind: type) -> Shape:
     name = name_of(kind)
-    if kind in SCALARS:
-        return Shape(Make.SCALAR, name)
     if name in STANDARD:
         return Shape(Make.STANDARD, name)
+    if kind in SCALARS:
+        return Shape(Make.SCALAR, name)
     if kind is tuple:
         return Shape(Make.TUPLE, name)
     if kind is frozenset:
