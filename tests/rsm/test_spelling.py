@@ -424,7 +424,7 @@ NAME = f"{__name__}:"
         ext(spelling.STANDARD_VALUE, "ipaddress:IPv4Address", "10.0.0.256"),
         ext(spelling.STANDARD_VALUE, NAME + "Parcel", "a"),
     ],
-    ids=str,
+    ids=lambda value: f"{value.code} {bytes(value.data)!r}",
 )
 def test_what_nobody_spelled_is_unusable_and_nothing_else(value: Ext) -> None:
     with pytest.raises(SnapshotUnusable):

@@ -290,46 +290,6 @@ def replace_state(machine: StateMachine, attributes: Mapping[str, Any]) -> None:
     journal.forget()
 
 
-def snapshot_type(kind: type[StateMachine]) -> Any:
-    """The type of what the class's own ``snapshot`` returns; ``None`` if it has none.
-
-    Raises:
-        ContractError: if it has only one of ``snapshot`` and ``restore``, or they do not say the same of their data.
-    """
-    # Marked methods of these names are commands and queries like any other.
-    found = {
-        name: function
-        for name in ("snapshot", "restore")
-        if isinstance(function := getattr(kind, name, None), FunctionType) and not hasattr(function, MARK)
-    }
-    if not found:
-        return None
-    if len(found) == 1:
-        has, lacks = ("snapshot", "restore") if "snapshot" in found else ("restore", "snapshot")
-        raise ContractError(f"{kind.__name__} has {has} and no {lacks}: write both, or neither")
-    given = _only_hint(kind, found["snapshot"], "return", "snapshot(self) -> T")
-    *_, name = found["restore"].__code__.co_varnames[: found["restore"].__code__.co_argcount]
-    taken = _only_hint(kind, found["restore"], name, "restore(self, data: T) -> None")
-    if given != taken:
-        raise ContractError(f"{kind.__name__}.restore does not take what snapshot returns: give both one type")
-    try:
-        describe(given)
-    except TypeError as error:
-        raise ContractError(f"{kind.__name__}.snapshot has a type that cannot be carried: {error}") from error
-    return given
-
-
-def _only_hint(kind: type, function: FunctionType, name: str, form: str) -> Any:
-    try:
-        hints = get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise ContractError(f"{kind.__name__}.{function.__name__} has a type that is not defined: {error}") from error
-    count = function.__code__.co_argcount
-    if name not in hints or count != (1 if name == "return" else 2):
-        raise ContractError(f"{kind.__name__}.{function.__name__} does not say what its data is: write def {form}")
-    return hints[name]
-
-
 _methods: dict[type, dict[tuple[bool, str, int], Method]] = {}
 
 
