@@ -1,8 +1,10 @@
 """Locks for readers and writers: a writer is alone, and nobody waits for ever."""
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
+from paxon.collections import rwlocks
 from paxon.collections.refusals import OtherMode
 from paxon.collections.rwlocks import RWLocks
 from paxon.collections.seats import Grant, Place
@@ -49,6 +51,14 @@ def test_a_waiting_writer_stops_later_readers_and_lets_them_in_after_it() -> Non
     assert [seat.seeker for seat in desk.ask(RWLocks.holders, "lock")] == [b"cyd"]
     desk.do(RWLocks.resign, "lock", b"cyd", 3)
     assert [(seat.seeker, seat.token) for seat in desk.ask(RWLocks.holders, "lock")] == [(b"dee", 4), (b"eve", 5)]
+
+
+def test_so_many_read_at_once_and_the_next_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rwlocks, "ABREAST_MAX", 2)
+    desk = new_desk(RWLocks)
+    for reader in (b"ada", b"bob"):
+        assert isinstance(desk.do(RWLocks.seek, "lock", reader, 100, True, False), Grant)
+    assert isinstance(desk.do(RWLocks.seek, "lock", b"cyd", 100, True, False), Place)
 
 
 def test_readers_go_on_if_the_writer_before_them_gives_up_or_dies() -> None:

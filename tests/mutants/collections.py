@@ -219,7 +219,7 @@ def moments_outlive_their_keys(patch: Patch) -> None:
     """A moment stays when its last key is gone, and is called for nothing."""
 
     def unschedule(self: Lapsing[Any], key: Any, moment_ms: int) -> None:
-        self.due_keys[moment_ms].remove(key)
+        del self.due_keys[moment_ms][key]
         self.due_count -= 1
 
     patch.replace(Lapsing, "_unschedule", unschedule)

@@ -6,7 +6,7 @@ Theory of operation.  A state holds plain containers only, and nothing beside it
 a memory would be empty after a snapshot came in.  So the order of what is to come is in the state itself.
 
 Moments are whole multiples of ``GRAIN_MS``.  So thousands of leases that are renewed again and again share a few
-hundred moments: a renewal moves a key from one set to another, and the heap, which has each moment once, is mostly
+hundred moments: a renewal moves a key from one moment to another, and the heap, which has each moment once, is mostly
 left alone.  And what ends at about the same time ends in one step, for which the log needs one command at the most.
 
 A moment whose last key is gone stays in the heap until it comes to the front, for a heap has only one end.  There are
@@ -43,7 +43,9 @@ class Lapsing(StateMachine, ABC, Generic[K]):
 
     def __init__(self) -> None:
         self.due_moments: list[int] = []
-        self.due_keys: dict[int, set[K]] = {}
+        # Keys in the order of coming, for the order in which they lapse must be the same on every member.  A set has
+        # one here, too, but not every copy of a set.
+        self.due_keys: dict[int, dict[K, None]] = {}
         self.due_count = 0
 
     def next_due_ms(self) -> int | None:
@@ -65,9 +67,9 @@ class Lapsing(StateMachine, ABC, Generic[K]):
     def _schedule(self, key: K, moment_ms: int) -> None:
         """Have ``key``, which is not scheduled, lapse at a moment."""
         if moment_ms not in self.due_keys:
-            self.due_keys[moment_ms] = set()
+            self.due_keys[moment_ms] = {}
             push(self.due_moments, moment_ms)
-        self.due_keys[moment_ms].add(key)
+        self.due_keys[moment_ms][key] = None
         self.due_count += 1
 
     def _reschedule(self, key: K, from_ms: int, moment_ms: int) -> None:
@@ -78,7 +80,7 @@ class Lapsing(StateMachine, ABC, Generic[K]):
 
     def _unschedule(self, key: K, moment_ms: int) -> None:
         """Have ``key``, which is scheduled for this moment, not lapse."""
-        self.due_keys[moment_ms].remove(key)
+        del self.due_keys[moment_ms][key]
         self.due_count -= 1
         while self.due_moments and not self.due_keys[self.due_moments[0]]:
             del self.due_keys[pop(self.due_moments)]

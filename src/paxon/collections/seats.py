@@ -110,6 +110,9 @@ class Seats(Lapsing[tuple[str, bytes]]):
 
     ``W`` has the order of its dictionary.  That is the order of coming, because commands that refuse do so before they
     change anything: a key that is taken out and put back by a rollback would go to the end.
+
+    Each structure has its commands in its own body, though they only pass on: a node tells by the function which part a
+    call is for, and a command that two structures inherit would belong to both.
     """
 
     TOPIC: ClassVar[str]

@@ -115,6 +115,8 @@ class Work(Lapsing[tuple[str, int]]):
     * ``c.until_ms > t`` for every claim ``c``, and its token is greater than every token given out before it.
     * A dead letter has ``attempts >= attempts_max > 0``; every other item that can be claimed has fewer.
     * ``count`` is the number of all items.
+
+    For why its commands are in ``Queues`` and again in ``PriorityQueues``, see ``Seats``.
     """
 
     TOPIC: ClassVar[str]
