@@ -96,11 +96,10 @@ class Desk(Generic[M]):
         assert self.replica.failures == 0
 
     def move(self) -> None:
-        """Go on with a structure that has the same state and nothing else, as after a snapshot."""
-        fresh = self.kind()
-        for name, value in self.state.items():
-            setattr(fresh, name, value)
-        self.replica = ReplicatedObject(fresh, self._on_event)
+        """Go on with what comes out of a snapshot."""
+        pieces = list(self.replica.capture())
+        self.replica = ReplicatedObject(self.kind(), self._on_event)
+        self.replica.restore(pieces)
 
     def refused(
         self,
