@@ -17,7 +17,6 @@ import time
 from cluster import Cluster
 
 from paxon.client.client import Client
-from paxon.kv import name_server
 
 BACKLOG_IN_FLIGHT = 500
 CATCH_UP_TIMEOUT_S = 120.0
@@ -62,7 +61,7 @@ def percentile(values: list[float], part: float) -> float:
 async def write_backlog(client: Client, commands: int) -> None:
     async def writer(share: int) -> None:
         for number in range(share):
-            await client.submit(name_server.put(b"k%d" % (number % 1000), b"x" * 256))
+            await client.put(b"k%d" % (number % 1000), b"x" * 256)
 
     share = -(-commands // BACKLOG_IN_FLIGHT)
     await asyncio.gather(*(writer(share) for _ in range(BACKLOG_IN_FLIGHT)))

@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 
+from paxon.client.standard import NAMES
 from paxon.core.decree import FIRST_SLOT
 from paxon.kv.name_server import NameServer
 from paxon.net.calls import Caller, CallServer
@@ -22,7 +23,9 @@ from paxon.node.service import (
 )
 from paxon.node.settings import Address
 from paxon.node.status import MemberStatus, Role
+from paxon.rsm.assembly import Assembly
 from paxon.rsm.machine import Context
+from paxon.rsm.sessions import Sessions
 
 Answer = Callable[["FakeMember", Caller, Request], None]
 
@@ -33,7 +36,7 @@ class FakeMember:
     def __init__(self, name: str = "n1", answer: Answer | None = None) -> None:
         self.name = name
         self.answer = answer or from_name_server
-        self.machine = NameServer()
+        self.machine = Sessions(Assembly({NAMES: NameServer()}))
         self.asked: list[Request] = []
         self.was_asked = asyncio.Event()
         self.leader_endpoint = ""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from paxon import errors
 from paxon.errors import NotLeader, OutcomeUnknown, Overloaded, ProtocolError, RequestError
@@ -14,6 +15,7 @@ from paxon.node.service import (
     CLIENT_KINDS,
     ERRORS,
     ClientService,
+    Events,
     Failure,
     Query,
     Reply,
@@ -21,10 +23,14 @@ from paxon.node.service import (
     StatusReply,
     StatusRequest,
     Submit,
+    Unwatch,
+    Watch,
     error_of,
     failure_of,
 )
 from paxon.node.status import MemberStatus, Role
+from paxon.node.watching import BYTES_AT_ONCE
+from paxon.rsm.feed import Feed
 
 STATUS = MemberStatus("n1", Role.LEADER, 65537, 7, 0, 4096, "0.1.0", 42, "127.0.0.1:7400", "n1", "127.0.0.1:7400")
 
@@ -35,6 +41,8 @@ class ScriptedNode:
     def __init__(self) -> None:
         self.futures: list[asyncio.Future[Applied]] = []
         self.refusal: Exception | None = None
+        self.feed = Feed()
+        self.leader = STATUS.leader
 
     def submit(self, command: bytes, timeout_ms: int) -> "asyncio.Future[Applied]":
         if self.refusal is not None:
@@ -49,7 +57,7 @@ class ScriptedNode:
         return await self.submit(question, timeout_ms)
 
     def status(self) -> MemberStatus:
-        return STATUS
+        return replace(STATUS, leader=self.leader)
 
 
 class Replies:
@@ -199,3 +207,112 @@ def test_a_hint_travels_and_an_unknown_code_claims_nothing() -> None:
 def test_codes_and_kinds_are_distinct() -> None:
     assert len(ERRORS) == len(request_errors())
     assert len(set(CLIENT_KINDS.values())) == len(CLIENT_KINDS)
+
+
+def told(node: ScriptedNode, *topics: str) -> None:
+    for topic in topics:
+        node.feed.append(9, "bell", topic, b"")
+
+
+def test_a_watch_is_answered_with_what_there_is_and_is_asked_for() -> None:
+    async def script(node: ScriptedNode, service: ClientService, caller: Replies) -> None:
+        told(node, "rung/a", "mended", "rung/b")
+        node.feed.append(9, "other", "rung/c", b"")
+        service.on_request(caller, Watch(1, 1, "bell", "rung/", 60_000))
+        await settle()
+        [reply] = caller.told
+        assert isinstance(reply, Events)
+        assert (reply.number, reply.next_number) == (1, 5)
+        assert [event.number for event in reply.events] == [1, 3]
+
+    play(script)
+
+
+def test_a_watch_waits_for_the_first_wanted_event() -> None:
+    async def script(node: ScriptedNode, service: ClientService, caller: Replies) -> None:
+        service.on_request(caller, Watch(1, 1, "bell", "rung", 60_000))
+        await settle()
+        told(node, "mended")
+        await settle()
+        assert caller.told == []
+        told(node, "rung")
+        await settle()
+        [reply] = caller.told
+        assert isinstance(reply, Events)
+        assert (reply.next_number, [event.number for event in reply.events]) == (3, [2])
+
+    play(script)
+
+
+def test_a_watch_from_now_on_is_told_at_once_where_that_is() -> None:
+    async def script(node: ScriptedNode, service: ClientService, caller: Replies) -> None:
+        told(node, "rung", "rung")
+        service.on_request(caller, Watch(1, None, "bell", "rung", 60_000))
+        await settle()
+        assert caller.told == [Events(1, 3, ())]
+
+    play(script)
+
+
+def test_an_unwatch_answers_the_watch_with_how_far_it_came_and_nothing_else() -> None:
+    async def script(node: ScriptedNode, service: ClientService, caller: Replies) -> None:
+        told(node, "mended")
+        service.on_request(caller, Unwatch(7))
+        service.on_request(caller, Watch(1, 1, "bell", "rung", 60_000))
+        await settle()
+        service.on_request(caller, Unwatch(1))
+        await settle()
+        assert caller.told == [Events(1, 2, ())]
+
+    play(script)
+
+
+def test_a_watch_that_missed_events_fails_and_so_does_one_of_a_number_in_use() -> None:
+    async def script(node: ScriptedNode, service: ClientService, caller: Replies) -> None:
+        node.feed.replace(5, [])
+        service.on_request(caller, Watch(1, 2, "bell", "", 60_000))
+        service.on_request(caller, Watch(2, 5, "bell", "", 60_000))
+        service.on_request(caller, Watch(2, 5, "bell", "", 60_000))
+        await settle()
+        assert [(reply.number, reply.code) for reply in caller.told if isinstance(reply, Failure)] == [
+            (1, "compacted"),
+            (2, "bad_request"),
+        ]
+        service.on_closed(caller)
+        await settle()
+        assert len(caller.told) == 2
+
+    play(script)
+
+
+def test_a_member_without_a_leader_sends_its_watchers_elsewhere_but_not_before_it_told_what_it_knows() -> None:
+    async def script(node: ScriptedNode, service: ClientService, caller: Replies) -> None:
+        node.leader = ""
+        told(node, "rung")
+        service.on_request(caller, Watch(1, 1, "bell", "rung", 60_000))
+        service.on_request(caller, Watch(2, 2, "bell", "rung", 1))
+        while len(caller.told) < 2:  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0)
+        events, failure = caller.told
+        assert isinstance(events, Events)
+        assert isinstance(failure, Failure)
+        assert (failure.number, failure.code) == (2, "not_leader")
+
+    play(script)
+
+
+def test_one_answer_to_a_watch_is_bounded_and_the_next_goes_on_from_there() -> None:
+    async def script(node: ScriptedNode, service: ClientService, caller: Replies) -> None:
+        for _ in range(5):
+            node.feed.append(9, "bell", "rung", bytes(BYTES_AT_ONCE // 2))
+        since = 1
+        while since < 6:
+            service.on_request(caller, Watch(1, since, "bell", "rung", 60_000))
+            await settle()
+            reply = caller.told[-1]
+            assert isinstance(reply, Events)
+            assert 0 < len(reply.events) <= 2
+            assert [event.number for event in reply.events] == list(range(since, reply.next_number))
+            since = reply.next_number
+
+    play(script)

@@ -4,8 +4,20 @@ from paxon.core.decree import NodeId, Slot
 from paxon.net.handshake import Goodbye, Hello, Welcome
 from paxon.node.consistency import LINEARIZABLE, AtLeast, Stale
 from paxon.node.letters import Answers, AskReading, Forward, HostMessage, ReadingAt, Refusals
-from paxon.node.service import ClientMessage, Failure, Query, Result, StatusReply, StatusRequest, Submit
+from paxon.node.service import (
+    ClientMessage,
+    Events,
+    Failure,
+    Query,
+    Result,
+    StatusReply,
+    StatusRequest,
+    Submit,
+    Unwatch,
+    Watch,
+)
 from paxon.node.status import MemberStatus, Role
+from paxon.rsm.feed import Event
 from tests.codec.examples import LOW
 
 HOST_MESSAGES: list[HostMessage] = [
@@ -26,6 +38,10 @@ CLIENT_MESSAGES: list[ClientMessage] = [
     Result(1, 9, b"\x92\x01\x01"),
     Failure(2, "not_leader", "no leader is known here", "127.0.0.1:7400"),
     StatusReply(3, MemberStatus("a", Role.LEADER, 65537, 9, 0, 4096, "0.1", 42, "127.0.0.1:1", "a", "127.0.0.1:1")),
+    Watch(4, 17, "Bell", "rung", 5000),
+    Watch(5, None, "paxon.terms", "", 1),
+    Unwatch(4),
+    Events(4, 19, (Event(17, 9, "Bell", "rung", b"\xa3one"),)),
 ]
 
 HANDSHAKE_WORDS: list[Hello | Welcome | Goodbye] = [

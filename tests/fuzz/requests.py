@@ -13,8 +13,19 @@ from paxon.net.calls import Caller
 from paxon.net.framed import Framed
 from paxon.node.consistency import Consistency
 from paxon.node.proposals import Applied
-from paxon.node.service import CALL_LIMITS, CLIENT_VOCABULARY, ClientService, Failure, Result, StatusReply
+from paxon.node.service import (
+    CALL_LIMITS,
+    CLIENT_VOCABULARY,
+    ClientService,
+    Events,
+    Failure,
+    Result,
+    StatusReply,
+    Unwatch,
+    Watch,
+)
 from paxon.node.status import MemberStatus, Role
+from paxon.rsm.feed import Feed
 from paxon.rsm.machine import Context
 from tests.fuzz.examples import CLIENT_MESSAGES
 from tests.fuzz.oracle import Draw, Target, refusing
@@ -29,6 +40,7 @@ class OneMember:
 
     def __init__(self) -> None:
         self._machine = NameServer()
+        self.feed = Feed()
 
     def submit(self, command: bytes, timeout_ms: int) -> "asyncio.Future[Applied]":
         future: asyncio.Future[Applied] = asyncio.get_running_loop().create_future()
@@ -54,11 +66,15 @@ async def _connection(data: bytes) -> None:
     stream = draw.rest() if draw.below(2) else _framed(draw)
     service = ClientService(OneMember())
     asked: list[int] = []
+    watched: list[int] = []
     closed: list[Exception | None] = []
 
     def on_request(caller: Caller, message: object) -> None:
         service.on_request(caller, message)
-        asked.append(getattr(message, "number"))  # noqa: B009 - whatever is a request has one.
+        if isinstance(message, Watch):
+            watched.append(message.number)
+        if not isinstance(message, Unwatch):
+            asked.append(getattr(message, "number"))  # noqa: B009 - whatever is a request has one.
 
     def on_closed(caller: Caller, error: Exception | None) -> None:
         service.on_closed(caller)
@@ -72,14 +88,17 @@ async def _connection(data: bytes) -> None:
         caller.framed.data_received(stream[at : at + size])
         at += size
     await asyncio.sleep(0)
-    if queries := asyncio.all_tasks() - {asyncio.current_task()}:
-        await asyncio.wait(queries)
+    if not closed:
+        for number in watched:
+            service.on_request(caller, Unwatch(number))
+    if waiting := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(waiting)
     await _leave(caller.framed, transport)
     (error,) = closed
     answered = []
     for kind, body in FrameReader(CALL_LIMITS.frame_bytes_max).feed(b"".join(transport.writes)):
         reply = CLIENT_VOCABULARY.decode(kind, body)
-        assert isinstance(reply, Result | Failure | StatusReply), reply
+        assert isinstance(reply, Result | Failure | StatusReply | Events), reply
         answered.append(reply.number)
     if error is None:
         assert sorted(answered) == sorted(asked)

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from paxon.client.standard import standard_parts
 from paxon.errors import PaxonError
-from paxon.kv.name_server import NameServer
 from paxon.node.config import MemberConfig
 from paxon.node.logs import configure_logging
 from paxon.node.member import run_member
@@ -38,7 +38,7 @@ def main(config: str, trigger: str | None = None) -> int:
     member = MemberConfig.from_toml(Path(config))
     configure_logging(member.name, log_format="text", level="info", stream=sys.stderr)
     try:
-        return run_member(member, NameServer())
+        return run_member(member, standard_parts())
     except PaxonError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return EXIT_REFUSED

@@ -11,6 +11,8 @@ from paxon.rsm.contract import Context, StateMachine, command, query
 from paxon.rsm.feed import EVENTS_KEPT, Event, Feed
 from paxon.rsm.machine import Context as Decided
 from paxon.rsm.objects import question, submission
+from paxon.rsm.sessions import Open, Perform, Plain, Sessions
+from paxon.rsm.sessions import encode as encode_request
 
 
 class Alarm(StateMachine):
@@ -55,6 +57,14 @@ class NewAlarm(Alarm):
     def cancel(self, ctx: Context) -> None:
         """Ring no more."""
         self.at_ms = 0
+
+
+class Silent(StateMachine):
+    """A release that can only be wound up."""
+
+    @command
+    def wind(self, ctx: Context) -> None:
+        """Do nothing."""
 
 
 class Echo:
@@ -133,6 +143,40 @@ def test_nothing_is_usable_before_somebody_announced_it() -> None:
     stage.apply(alarm_call(stage.assembly, Alarm.set_to, 50))
 
 
+def test_what_no_member_could_carry_out_is_refused_before_it_is_decided(stage: Stage) -> None:
+    sessions = Sessions(stage.assembly)
+
+    def check(command: bytes) -> None:
+        sessions.check(encode_request(Plain(command)))
+        sessions.check(encode_request(Perform(b"session", 0, 0, command)))
+
+    check(alarm_call(stage.assembly, Alarm.set_to, 50))
+    check(encode(PartCall("echo", b"anything")))
+    sessions.check(encode_request(Perform(b"session", 1, 0, None)))
+    sessions.check(encode_request(Open(b"session", 1_000)))
+    assert stage.assembly.next_due_ms() is None, "checking changes nothing"
+    newer = alarm_call(Assembly({"alarm": NewAlarm()}), NewAlarm.cancel)
+    for refused, reason in (
+        (b"\xc1", "no call for a part"),
+        (b"", "no call for a part"),
+        (encode(PartCall("elsewhere", b"")), "no part 'elsewhere' here"),
+        (encode(PartCall("alarm", b"")), "no call of a replicated object"),
+        (newer, "is no command of Alarm here"),
+        (encode(Announce("m2", {})), "nobody but members"),
+    ):
+        with pytest.raises(BadRequest, match=reason):
+            check(refused)
+    for request, reason in (
+        (b"\xc1", "no command for sessions"),
+        (encode_request(Open(b"session", 0)), "a session lives for 1 to"),
+    ):
+        with pytest.raises(BadRequest, match=reason):
+            sessions.check(request)
+    stage.announce("m2", Assembly({"alarm": Silent()}))
+    with pytest.raises(NotYetKnown, match="the code of m2 does not have it"):
+        check(alarm_call(stage.assembly, Alarm.set_to, 50))
+
+
 def test_a_command_is_used_only_once_every_member_knows_it() -> None:
     new = Assembly({"alarm": NewAlarm()})
     stage = Stage(new)
@@ -162,8 +206,9 @@ def test_what_is_due_happens_once_and_at_the_decided_time(stage: Stage) -> None:
 
 
 def test_events_are_numbered_without_gaps_and_none_comes_from_a_failed_command(stage: Stage) -> None:
+    feed = stage.assembly.feed
     heard: list[Event] = []
-    end = stage.assembly.feed.listen(heard.append)
+    end = feed.listen(lambda: heard.extend(feed.since(len(heard) + 1)))
     stage.apply(alarm_call(stage.assembly, Alarm.tell, "one"))
     with pytest.raises(LookupError):
         stage.apply(alarm_call(stage.assembly, Alarm.tell, "two", True))

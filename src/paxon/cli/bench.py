@@ -22,10 +22,12 @@ from pathlib import Path
 import click
 from msgspec import Struct
 
+from paxon.client.standard import name_command, standard_parts
 from paxon.kv import name_server
 from paxon.node.config import Address, MemberConfig
 from paxon.node.member import run_on_best_loop
 from paxon.node.node import Node
+from paxon.node.replica import Replica
 
 LEADER, FOLLOWERS = "n1", ("n2", "n3")
 
@@ -106,22 +108,22 @@ async def _measure(folder: Path, commands: int, in_flight: int, size: int) -> Fi
         config = MemberConfig(
             cluster="bench", name=LEADER, directory=folder / LEADER, members=members, listen=endpoints[LEADER]
         )
-        node = Node(config, name_server.NameServer())
+        replica = Replica(config, standard_parts(), serves_clients=False)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                await node.start()
-                leader = await node.wait_leader()
+                await replica.start()
+                leader = await replica.node.wait_leader()
             if leader != LEADER:
                 raise click.ClickException(
                     f"{leader} was elected instead of {LEADER}: run it again on a quieter machine"
                 )
-            return await _drive(node, commands, in_flight, size)
+            return await _drive(replica.node, commands, in_flight, size)
         except TimeoutError:
             raise click.ClickException(
                 f"no leader within {START_TIMEOUT_S:.0f} s: see the followers' messages"
             ) from None
         finally:
-            await node.close()
+            await replica.close()
 
 
 async def _drive(node: Node, commands: int, in_flight: int, size: int) -> Figures:
@@ -131,13 +133,13 @@ async def _drive(node: Node, commands: int, in_flight: int, size: int) -> Figure
     async def client(share: int) -> None:
         for number in range(share):
             began = time.perf_counter()
-            await node.submit(name_server.put(b"k%d" % (number % KEYS), value), TIMEOUT_MS)
+            await node.submit(name_command(name_server.put(b"k%d" % (number % KEYS), value)), TIMEOUT_MS)
             latencies.append(time.perf_counter() - began)
 
     in_flight = min(in_flight, commands)
     share, rest = divmod(commands, in_flight)
     # The first command finds links and files warm for the others.
-    await node.submit(name_server.put(b"warm", value), TIMEOUT_MS)
+    await node.submit(name_command(name_server.put(b"warm", value)), TIMEOUT_MS)
     began = time.perf_counter()
     await asyncio.gather(*(client(share + (number < rest)) for number in range(in_flight)))
     took = time.perf_counter() - began

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import click
 
-from paxon.kv.name_server import NameServer
+from paxon.client.standard import standard_parts
 from paxon.node.config import MemberConfig
 from paxon.node.logs import LOG_FORMATS, LOG_LEVELS, LogFormat, configure_logging
 from paxon.node.member import run_member
@@ -98,7 +98,7 @@ def serve(config: Path | None, log_format: str, log_level: str, until_stdin_clos
     configure_logging(member.name, log_format=cast(LogFormat, log_format), level=log_level, stream=sys.stderr)
     if until_stdin_closes:
         threading.Thread(target=_stop_with_stdin, name="parent watch", daemon=True).start()
-    sys.exit(run_member(member, NameServer()))
+    sys.exit(run_member(member, standard_parts()))
 
 
 def _settings(given: dict[str, Any]) -> dict[str, Any]:

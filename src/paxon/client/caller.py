@@ -157,13 +157,15 @@ class Caller:
 
         Raises:
             Compacted: events from ``since`` on are kept no more.
-            RequestError: the cluster cannot be reached in time.
+            RequestError: no member that hears a leader could be reached for the time limit.
         """
         part = self._parts.part_named(machine)
         decode = msgpack.Decoder(event).decode
-        async for some in self._channel.events(since):
+        if since is not None and since < 1:
+            raise BadRequest(f"events are numbered from 1, and not from {since}")
+        async for some in self._channel.events(part, topic, since, self._timeout_s):
             for one in some:
-                if one.part == part and one.topic == topic:
+                if one.topic == topic:
                     yield Observed(one.number, one.slot, one.topic, decode(one.body))
 
     async def close(self) -> None:

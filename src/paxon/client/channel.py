@@ -43,9 +43,12 @@ class Channel(Protocol):
             NotYetKnown: if a member's code does not have the command, or none has announced it in time.
         """
 
-    def events(self, since: int | None) -> AsyncIterator[list[Event]]:
-        """The change feed, a few at a time, from event number ``since`` on; from now on if it is ``None``.
+    def events(self, part: str, topic_prefix: str, since: int | None, patience_s: float) -> AsyncIterator[list[Event]]:
+        """The events of ``part`` whose topics begin with ``topic_prefix``, a few at a time.
+
+        From event number ``since`` on; from now on if it is ``None``.
 
         Raises:
             Compacted: if events from there on are kept no more.
+            RequestError: if no member is heard for ``patience_s``.
         """

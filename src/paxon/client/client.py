@@ -27,6 +27,7 @@ from msgspec import Struct
 from paxon.client.connection import Broken, Late
 from paxon.client.endpoints import Endpoints, reachable_or_none
 from paxon.client.pool import CONNECT_TIMEOUT_S, Pool
+from paxon.client.standard import ReplyT, name_command, name_question, read_name_answer
 from paxon.errors import (
     Behind,
     DeadlineExceeded,
@@ -123,23 +124,27 @@ class Client:
 
     async def put(self, key: bytes, value: bytes, *, timeout: float | None = None) -> Written:
         """Set ``key`` to ``value``."""
-        return name_server.read_reply((await self.submit(name_server.put(key, value), timeout=timeout)).body, Written)
+        return await self._carry_out(name_server.put(key, value), Written, timeout)
 
     async def get(self, key: bytes, *, consistency: Consistency = LINEARIZABLE, timeout: float | None = None) -> Found:
         """The value of ``key``."""
-        result = await self.query(name_server.get(key), consistency=consistency, timeout=timeout)
+        question = name_question(name_server.get(key))
+        result = await self.query(question, consistency=consistency, timeout=timeout)
         return name_server.read_reply(result.body, Found)
 
     async def delete(self, key: bytes, *, timeout: float | None = None) -> Deleted:
         """Remove ``key``; the reply says whether it existed."""
-        return name_server.read_reply((await self.submit(name_server.delete(key), timeout=timeout)).body, Deleted)
+        return await self._carry_out(name_server.delete(key), Deleted, timeout)
 
     async def compare_and_put(
         self, key: bytes, expected: bytes | None, value: bytes, *, timeout: float | None = None
     ) -> Compared:
         """Set ``key`` to ``value`` if it has the ``expected`` one; ``None`` expects it to have none."""
-        command = name_server.compare_and_put(key, expected, value)
-        return name_server.read_reply((await self.submit(command, timeout=timeout)).body, Compared)
+        return await self._carry_out(name_server.compare_and_put(key, expected, value), Compared, timeout)
+
+    async def _carry_out(self, command: bytes, expected: type[ReplyT], timeout: float | None) -> ReplyT:
+        result = await self.submit(name_command(command), timeout=timeout)
+        return read_name_answer(result.body, expected)
 
     # Any state machine.
 

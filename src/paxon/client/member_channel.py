@@ -9,6 +9,7 @@ from paxon.node.consistency import Consistency
 from paxon.node.node import Node
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
+from paxon.node.watching import FeedReader
 from paxon.rsm.assembly import Assembly
 from paxon.rsm.contract import Ability
 from paxon.rsm.feed import Event
@@ -47,20 +48,10 @@ class MemberChannel(Channel):
                     await self._announced.wait()
         self._assembly.require_usable(part, ability)
 
-    async def events(self, since: int | None) -> AsyncIterator[list[Event]]:
+    async def events(
+        self, part: str, topic_prefix: str, since: int | None, patience_s: float
+    ) -> AsyncIterator[list[Event]]:
         """See ``Channel``."""
-        feed = self._assembly.feed
-        next_number = feed.next_number if since is None else since
-        news = asyncio.Event()
-        end = feed.listen(lambda event: news.set())
-        try:
-            while True:
-                # Beyond what this member has come to there may be events that another one has told of already.
-                while feed.next_number <= next_number:
-                    news.clear()
-                    await news.wait()
-                some = list(feed.since(next_number))
-                next_number = some[-1].number + 1
-                yield some
-        finally:
-            end()
+        reader = FeedReader(self._assembly.feed, since, part, topic_prefix)
+        while True:
+            yield await reader.next()

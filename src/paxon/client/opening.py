@@ -14,15 +14,13 @@ from typing import Any
 
 from paxon.client.caller import DEFAULT_TIMEOUT_S, Caller
 from paxon.client.member_channel import MemberChannel
-from paxon.client.parts import Parts
+from paxon.client.parts import Parts, named
+from paxon.client.standard import standard_parts
 from paxon.errors import ConfigurationError
 from paxon.node.config import NO_TOML, MemberConfig
-from paxon.node.node import Node
+from paxon.node.replica import Replica
 from paxon.node.status import MemberStatus
-from paxon.node.upkeep import Upkeep
-from paxon.rsm.assembly import Assembly
 from paxon.rsm.contract import StateMachine
-from paxon.rsm.sessions import Sessions
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +31,10 @@ Cluster = str | Path | Mapping[str, Any]
 class Member(Caller):
     """One running member, and the whole cluster through it.  Made by ``paxon.open``."""
 
-    def __init__(self, node: Node, parts: Parts, assembly: Assembly, timeout_s: float) -> None:
-        super().__init__(parts, MemberChannel(node, assembly), timeout_s)
-        self._node = node
+    def __init__(self, replica: Replica, parts: Parts, timeout_s: float) -> None:
+        super().__init__(parts, MemberChannel(replica.node, replica.assembly), timeout_s)
+        self._replica = replica
+        self._node = replica.node
 
     @property
     def name(self) -> str:
@@ -78,7 +77,8 @@ async def open_member(
             await member.submit(Inventory.supply, "sku-1", 5)
 
     ``machines`` are the classes that the cluster replicates, the same on every member; ``parts``
-    names them where the class's own name will not do.  ``node`` is this member's name, ``data`` its
+    names them where the class's own name will not do.  Names that begin with ``paxon.`` are taken:
+    the ready-made structures are there beside them.  ``node`` is this member's name, ``data`` its
     own directory.  ``cluster`` is a TOML file, or a mapping of the same form, that every member may
     share: ``cluster`` (its name), ``members`` (each one's name and address for the others) and, if
     outside clients are to be served, ``endpoints`` (each one's name and address for them); the other
@@ -91,29 +91,22 @@ async def open_member(
         ContractError: a class cannot be replicated.
         LedgerError: the directory is not this member's, or damaged.
     """
-    known = Parts({**{one.__name__: one for one in machines}, **(parts or {})} if parts else machines)
-    config = _config(node, Path(data), cluster)
-    assembly = Assembly({name: kind() for name, kind in known.kinds.items()})
-    sessions = Sessions(assembly)
-    running = Node(config, sessions)
-    upkeep: Upkeep | None = None
-    member: Member | None = None
+    own = named(machines, parts)
+    known = Parts(own)
+    config, serves_clients = _config(node, Path(data), cluster)
+    replica = Replica(config, standard_parts(own), serves_clients=serves_clients)
     try:
-        await running.start()
-        upkeep = Upkeep(running, sessions, assembly, config.name)
-        member = Member(running, known, assembly, timeout)
+        await replica.start()
+        member = Member(replica, known, timeout)
         yield member
         await member.close()
-        await upkeep.close()
-        await running.retire()
+        await replica.retire()
     finally:
-        if upkeep is not None:
-            await upkeep.close()
-        await running.close()
+        await replica.close()
 
 
-def _config(node: str, data: Path, cluster: Cluster) -> MemberConfig:
-    """The configuration of one member out of what all of them share.
+def _config(node: str, data: Path, cluster: Cluster) -> tuple[MemberConfig, bool]:
+    """The configuration of one member out of what all of them share, and whether it serves outside clients.
 
     Raises:
         ConfigurationError: if something in it is wrong.
@@ -130,10 +123,11 @@ def _config(node: str, data: Path, cluster: Cluster) -> MemberConfig:
             raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
         except NO_TOML as error:
             raise ConfigurationError(f"{path}: is not a TOML file: {error}") from error
-    for ours in ("name", "directory"):
-        if ours in settings:
-            raise ConfigurationError(f"the cluster's settings have {ours!r}: leave that to node= and data=")
+    for mine in ("name", "directory"):
+        if mine in settings:
+            raise ConfigurationError(f"the cluster's settings have {mine!r}: leave that to node= and data=")
     endpoints = settings.get("endpoints", {})
     if node in endpoints:
         settings.setdefault("listen", endpoints[node])
-    return MemberConfig.from_settings({**settings, "name": node, "directory": str(data.absolute())}, relative_to=where)
+    ours = {**settings, "name": node, "directory": str(data.absolute())}
+    return MemberConfig.from_settings(ours, relative_to=where), "listen" in settings

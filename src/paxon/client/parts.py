@@ -6,6 +6,7 @@ Knows: classes and their signatures.  Does not know: how a call travels.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, ParamSpec, TypeVar
 
+from paxon.collections import STANDARD
 from paxon.errors import ContractError
 from paxon.rsm.assembly import head_for
 from paxon.rsm.calls import Spelling
@@ -16,33 +17,53 @@ M = TypeVar("M", bound=StateMachine)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Machines = Iterable[type[StateMachine]] | Mapping[str, type[StateMachine]]
-
 RESERVED: Final = "paxon."
 """Names of parts that begin like this are Paxon's own."""
+
+
+def named(
+    machines: Iterable[type[StateMachine]], parts: Mapping[str, type[StateMachine]] | None
+) -> dict[str, type[StateMachine]]:
+    """A user's classes by part: ``machines`` under their own names, and ``parts``.
+
+    Raises:
+        ContractError: if something is no class of state machines, or a name is taken.
+    """
+    found: dict[str, type[StateMachine]] = {}
+    for given, kind in [*((None, one) for one in machines), *(parts or {}).items()]:
+        if not _is_machine(kind):
+            raise ContractError(f"{kind!r} is no class of state machines: derive it from paxon.StateMachine")
+        name = given or kind.__name__
+        if name.startswith(RESERVED):
+            raise ContractError(f"the part {name!r} has a name of Paxon's own: choose another")
+        if name in found:
+            raise ContractError(f"two parts are named {name!r}: name them, as in {{'one': {kind.__name__}, ...}}")
+        found[name] = kind
+    return found
+
+
+def _is_machine(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, StateMachine)
 
 
 class Parts:
     """The classes of a cluster, by part."""
 
-    def __init__(self, machines: Machines) -> None:
-        """Without names of their own, parts are named after their classes.
+    def __init__(self, own: Mapping[str, type[StateMachine]]) -> None:
+        """Those of a user; those that every cluster has are there beside them.
 
         Raises:
-            ContractError: if a class cannot be replicated, or two parts have one name.
+            ContractError: if a class cannot be replicated.
         """
-        named = list(machines.items()) if isinstance(machines, Mapping) else [(one.__name__, one) for one in machines]
-        self.kinds: dict[str, type[StateMachine]] = {}
+        self.kinds = {**own, **STANDARD}
         self._found: dict[Callable[..., Any], list[PartMethod]] = {}
-        for name, kind in named:
-            if not (isinstance(kind, type) and issubclass(kind, StateMachine)):
-                raise ContractError(f"{kind!r} is no class of state machines: derive it from paxon.StateMachine")
-            if name in self.kinds:
-                raise ContractError(f"two parts are named {name!r}: name them, as in {{'one': {kind.__name__}, ...}}")
-            self.kinds[name] = kind
+        for name, kind in self.kinds.items():
             signature = Signature(kind)
             for spelling in signature.spellings:
                 self._found.setdefault(spelling.method.function, []).append(PartMethod(name, spelling))
+        for function, found in self._found.items():
+            # A user may well have a part of a ready-made class.
+            self._found[function] = [one for one in found if not one.part.startswith(RESERVED)] or found
         self._only = {function: found[0] for function, found in self._found.items() if len(found) == 1}
 
     def part_of(self, method: Callable[..., Any]) -> str:
@@ -60,6 +81,8 @@ class Parts:
             ContractError: if none or several are.
         """
         parts = [name for name, one in self.kinds.items() if one is kind]
+        # A user may well have a part of a ready-made class.
+        parts = [name for name in parts if not name.startswith(RESERVED)] or parts
         if len(parts) != 1:
             raise ContractError(f"{kind.__name__} is the class of {len(parts)} parts here, where it should be of one")
         return parts[0]

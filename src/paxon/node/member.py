@@ -1,15 +1,14 @@
-"""One member as an operating-system process: a node, its client port, signals, an exit code."""
+"""One member as an operating-system process: a replica, signals, an exit code."""
 
 import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 
-from paxon.net.calls import CallServer
 from paxon.node.config import MemberConfig
-from paxon.node.node import Node
-from paxon.node.service import CALL_LIMITS, CLIENT_VOCABULARY, ClientService
+from paxon.node.replica import Replica
+from paxon.rsm.contract import StateMachine
 from paxon.rsm.machine import ByteMachine
 
 logger = logging.getLogger(__name__)
@@ -17,8 +16,8 @@ logger = logging.getLogger(__name__)
 EXIT_DONE, EXIT_FAILED = 0, 1
 
 
-def run_member(config: MemberConfig, machine: ByteMachine) -> int:
-    """Run one member until SIGTERM or SIGINT, then stop it in good order.
+def run_member(config: MemberConfig, parts: Mapping[str, StateMachine | ByteMachine]) -> int:
+    """Run one member with these parts until SIGTERM or SIGINT, then stop it in good order.
 
     Returns the process's exit code: 0 after a signal, 1 if the member had to stop by itself.
 
@@ -26,7 +25,7 @@ def run_member(config: MemberConfig, machine: ByteMachine) -> int:
         ConfigurationError: an address is in use, or the directory or TLS files cannot be used.
         LedgerError: the directory is not this member's, or damaged.
     """
-    return run_on_best_loop(_serve(config, machine))
+    return run_on_best_loop(_serve(config, parts))
 
 
 def run_on_best_loop(main: Coroutine[object, object, int]) -> int:
@@ -43,13 +42,14 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(config: MemberConfig, machine: ByteMachine) -> int:
+async def _serve(config: MemberConfig, parts: Mapping[str, StateMachine | ByteMachine]) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    node = Node(config, machine)
-    serving = asyncio.ensure_future(_start_and_serve(config, node, stopping))
+    replica = Replica(config, parts)
+    node = replica.node
+    serving = asyncio.ensure_future(_start_and_serve(replica, stopping))
     ends: list[asyncio.Future[None] | asyncio.Future[Exception]] = [serving, node.failed]
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -63,39 +63,22 @@ async def _serve(config: MemberConfig, machine: ByteMachine) -> int:
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
-        await node.close()
+        await replica.close()
     logger.info("member stopped", extra={"fields": {}})
     return EXIT_DONE
 
 
-async def _start_and_serve(config: MemberConfig, node: Node, stopping: asyncio.Event) -> None:
-    starting = asyncio.ensure_future(node.start())
+async def _start_and_serve(replica: Replica, stopping: asyncio.Event) -> None:
+    starting = asyncio.ensure_future(replica.start())
     told_to_stop = asyncio.ensure_future(stopping.wait())
     try:
         await asyncio.wait([starting, told_to_stop], return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
             return
         starting.result()
-        server = _client_port(config, node)
-        await server.start()
-        try:
-            await told_to_stop
-            await node.retire()
-        finally:
-            await server.close()
+        await told_to_stop
+        await replica.retire()
     finally:
         for task in (starting, told_to_stop):
             task.cancel()
         await asyncio.gather(starting, told_to_stop, return_exceptions=True)
-
-
-def _client_port(config: MemberConfig, node: Node) -> CallServer:
-    service = ClientService(node)
-    return CallServer(
-        listen=(config.listen.host, config.listen.port),
-        vocabulary=CLIENT_VOCABULARY,
-        on_request=service.on_request,
-        on_closed=service.on_closed,
-        tls=config.tls,
-        limits=CALL_LIMITS,
-    )

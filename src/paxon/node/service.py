@@ -5,7 +5,7 @@ at a time.  Does not know: keys and values (a command is bytes), sockets (``net.
 them), or how a command is decided (the node does).
 
 Every request carries a number of the caller's choice and gets exactly one reply with it, in
-any order, unless the connection closes first.
+any order, unless the connection closes first; only an ``Unwatch`` speeds up the reply to another.
 """
 
 import asyncio
@@ -24,6 +24,8 @@ from paxon.node.consistency import Consistency
 from paxon.node.proposals import Applied
 from paxon.node.settings import COMMAND_BYTES_CEILING
 from paxon.node.status import MemberStatus
+from paxon.node.watching import FeedReader
+from paxon.rsm.feed import Event, Feed
 
 OUTSTANDING_MAX = 4096
 """Requests one caller may have open.  It keeps one caller from filling the queue that all share."""
@@ -60,6 +62,28 @@ class StatusRequest(Struct, frozen=True):
     number: int
 
 
+class Watch(Struct, frozen=True):
+    """Request: the next events of ``part`` whose topics begin with ``topic_prefix``, from event number ``since`` on.
+
+    Answered by ``Events`` as soon as there is one, or when ``timeout_ms`` are over; by a ``Failure`` if some were
+    missed, or if this member may not hear of them.  Without ``since`` the answer comes at once and says where the
+    feed goes on.  Whoever watches asks again from there: so each watcher sets its own pace, what waits for it here
+    is one answer, and it may as well ask another member.
+    """
+
+    number: int
+    since: int | None
+    part: str
+    topic_prefix: str
+    timeout_ms: int
+
+
+class Unwatch(Struct, frozen=True):
+    """Request: answer the ``Watch`` of this number at once, if it is still open.  Has no answer of its own."""
+
+    number: int
+
+
 class Result(Struct, frozen=True):
     """Reply: what the state machine said.  ``slot`` holds the command, or is the last one the answer reflects."""
 
@@ -84,8 +108,16 @@ class StatusReply(Struct, frozen=True):
     status: MemberStatus
 
 
-Request = Submit | Query | StatusRequest
-Reply = Result | Failure | StatusReply
+class Events(Struct, frozen=True):
+    """Reply: every event that was asked for and is numbered below ``next_number``."""
+
+    number: int
+    next_number: int
+    events: tuple[Event, ...]
+
+
+Request = Submit | Query | StatusRequest | Watch | Unwatch
+Reply = Result | Failure | StatusReply | Events
 ClientMessage = Request | Reply
 
 FRAME_BYTES_MAX = COMMAND_BYTES_CEILING + 64 * 1024
@@ -102,6 +134,9 @@ CLIENT_KINDS: dict[int, type[ClientMessage]] = {
     4: Result,
     5: Failure,
     6: StatusReply,
+    7: Watch,
+    8: Unwatch,
+    9: Events,
 }
 """The kind byte of each message on the client port.  A number is never given a second meaning."""
 
@@ -173,6 +208,10 @@ class ServedNode(Protocol):
     def status(self) -> MemberStatus:
         """This member's view of itself."""
 
+    @property
+    def feed(self) -> Feed:
+        """The change feed."""
+
 
 class Caller(Protocol):
     """The other end of one client connection."""
@@ -188,13 +227,15 @@ class Caller(Protocol):
 class _Conversation:
     """What is open with one caller.  Invariant: ``outstanding`` counts requests taken in and not yet answered."""
 
-    __slots__ = ("caller", "outstanding", "queries")
+    __slots__ = ("caller", "outstanding", "tasks", "watches")
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
         self.outstanding = 0
-        self.queries: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
         """Kept because the loop holds tasks only weakly, and to cancel them when nobody waits any more."""
+        self.watches: dict[int, asyncio.Timeout] = {}
+        """The time limit of each open watch, by number."""
 
 
 class ClientService:
@@ -216,8 +257,11 @@ class ClientService:
             conversation = self._conversations[caller] = _Conversation(caller)
         if isinstance(message, Submit):
             self._submit(conversation, message)
-        elif isinstance(message, Query):
-            self._query(conversation, message)
+        elif isinstance(message, Query | Watch):
+            self._run(conversation, message)
+        elif isinstance(message, Unwatch):
+            if message.number in conversation.watches:
+                conversation.watches[message.number].reschedule(0)
         elif isinstance(message, StatusRequest):
             caller.reply(StatusReply(message.number, self._node.status()))
         else:
@@ -227,7 +271,7 @@ class ClientService:
         """Forget ``caller``.  Its submitted commands go on: they may be decided already, and cannot be called back."""
         conversation = self._conversations.pop(caller, None)
         if conversation is not None:
-            for task in conversation.queries:
+            for task in conversation.tasks:
                 task.cancel()
 
     def _submit(self, conversation: _Conversation, request: Submit) -> None:
@@ -257,27 +301,51 @@ class ClientService:
             reply = self._failure(number, error)
         self._reply(conversation, reply, was_applied=True)
 
-    def _query(self, conversation: _Conversation, request: Query) -> None:
+    def _run(self, conversation: _Conversation, request: Query | Watch) -> None:
+        """Answer in a task what has to wait for more than one thing."""
         try:
             self._admit(conversation, request.timeout_ms)
         except RequestError as error:
             conversation.caller.reply(failure_of(request.number, error))
             return
         conversation.outstanding += 1
-        task = asyncio.ensure_future(self._run_query(conversation, request))
-        conversation.queries.add(task)
-        task.add_done_callback(conversation.queries.discard)
+        task = asyncio.ensure_future(self._find_reply(conversation, request))
+        conversation.tasks.add(task)
+        task.add_done_callback(conversation.tasks.discard)
 
-    async def _run_query(self, conversation: _Conversation, request: Query) -> None:
+    async def _find_reply(self, conversation: _Conversation, request: Query | Watch) -> None:
         reply: Reply
         try:
-            applied = await self._node.query(request.question, request.timeout_ms, request.consistency)
-            reply = Result(request.number, applied.slot, applied.result)
+            if isinstance(request, Query):
+                applied = await self._node.query(request.question, request.timeout_ms, request.consistency)
+                reply = Result(request.number, applied.slot, applied.result)
+            else:
+                reply = await self._next_events(conversation, request)
         except Exception as error:
             reply = self._failure(request.number, error)
         finally:
             conversation.outstanding -= 1
         self._reply(conversation, reply, was_applied=False)
+
+    async def _next_events(self, conversation: _Conversation, request: Watch) -> Events:
+        reader = FeedReader(self._node.feed, request.since, request.part, request.topic_prefix)
+        if request.since is None:
+            return Events(request.number, reader.next_number, ())
+        if request.number in conversation.watches:
+            raise BadRequest(f"there is an open watch of the number {request.number}")
+        events: list[Event] = []
+        try:
+            async with asyncio.timeout(request.timeout_ms / 1000) as limit:
+                conversation.watches[request.number] = limit
+                events = await reader.next()
+        except TimeoutError:
+            pass
+        finally:
+            del conversation.watches[request.number]
+        if not events and not self._node.status().leader:
+            # Cut off from the others, this member would keep its watchers from what happens there.
+            raise NotLeader("this member hears of no leader, and there may be events that it does not know of")
+        return Events(request.number, reader.next_number, tuple(events))
 
     def _reply(self, conversation: _Conversation, reply: Reply, *, was_applied: bool) -> None:
         try:

@@ -146,6 +146,20 @@ class Assembly:
 
     # --- commands and questions ---
 
+    def check(self, command: bytes) -> None:
+        """See that a command from outside is one that every member can carry out, before anybody decides on it.
+
+        Raises:
+            BadRequest: if it makes no sense, or only members say such things.
+            NotYetKnown: if not every member has the call.
+        """
+        if not command or command[0] > PART_BYTES_MAX:
+            raise BadRequest("this is no call for a part, and nobody but members says anything else")
+        size = command[0] + 1
+        name, part, _ = self._addressed(command[:size])
+        if isinstance(part, ReplicatedObject):
+            self.require_usable(name, part.check(command[size:]))
+
     def apply(self, command: bytes, context: Context) -> bytes:
         """Carry out one encoded ``Command``.
 

@@ -8,6 +8,7 @@ without a gap: event 17 is the same event on every member.
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -44,7 +45,7 @@ class Feed:
         self._kept: deque[Event] = deque()
         self._bytes = 0
         self.next_number = 1
-        self._listeners: dict[Callable[[Event], None], None] = {}
+        self._listeners: dict[Callable[[], None], None] = {}
 
     @property
     def first_number(self) -> int:
@@ -56,8 +57,7 @@ class Feed:
         event = Event(self.next_number, slot, part, topic, body)
         self.next_number += 1
         self._keep(event)
-        for listener in list(self._listeners):
-            listener(event)
+        self._tell()
 
     def since(self, number: int) -> Iterator[Event]:
         """The kept events from ``number`` on.
@@ -70,11 +70,10 @@ class Feed:
                 f"events before {self.first_number} are kept no more, and {number} was asked for: "
                 "read the state as it is, and watch from there on"
             )
-        kept = self._kept
-        return iter([kept[place] for place in range(number - self.first_number, len(kept))])
+        return iter(list(islice(self._kept, number - self.first_number, None)))
 
-    def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Call ``listener`` with every later event; returns what ends that.  Not part of the state."""
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call ``listener`` whenever there are later events; returns what ends that.  Not part of the state."""
         self._listeners[listener] = None
 
         def end() -> None:
@@ -93,6 +92,11 @@ class Feed:
         self.next_number = next_number
         for event in events:
             self._keep(event)
+        self._tell()
+
+    def _tell(self) -> None:
+        for listener in list(self._listeners):
+            listener()
 
     def _keep(self, event: Event) -> None:
         self._kept.append(event)

@@ -96,3 +96,15 @@ class Timed(Protocol):
 
     def on_due(self, context: Context) -> None:
         """Do what time has made due: called on every member alike, before a command at or after that time."""
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """What a ``ByteMachine`` offers beside if it can tell what makes no sense before it is decided."""
+
+    def check(self, command: bytes) -> None:
+        """See that every member could carry ``command`` out, as far as can be told here.  Changes nothing.
+
+        Raises:
+            RequestError: if not.
+        """

@@ -97,8 +97,8 @@ class ReplicatedObject(Generic[M]):
             head: spelling for head, spelling in commands if abilities is None or spelling.method.ability in abilities
         }
 
-    def check(self, command: bytes) -> None:
-        """See that a command is one that this code can carry out, before anybody decides on it.
+    def check(self, command: bytes) -> Ability:
+        """See that a command is one that this code can carry out, before anybody decides on it; which one it is.
 
         Raises:
             BadRequest: if it is not.
@@ -107,6 +107,7 @@ class ReplicatedObject(Generic[M]):
         if spelling is None:
             raise BadRequest(f"{told(read_head(command))} is no command of {self.signature.kind.__name__} here")
         spelling.arguments(command)
+        return spelling.method.ability
 
     def apply(self, command: bytes, context: Decided) -> bytes:
         """Call the method that ``command`` names; the result is an encoded reply.

@@ -27,7 +27,7 @@ from msgspec import Struct, msgpack
 
 from paxon.errors import ApplyFailed, BadRequest, SnapshotUnusable, check
 from paxon.rsm.attempt import Result, attempt
-from paxon.rsm.machine import MALFORMED, ByteMachine, Capturable, Context, Timed
+from paxon.rsm.machine import MALFORMED, ByteMachine, Capturable, Checked, Context, Timed
 from paxon.rsm.pieces import begun
 from paxon.rsm.session_memory import Session, SessionsCapture, restored_sessions
 
@@ -191,6 +191,7 @@ class Sessions:
     def __init__(self, machine: ByteMachine) -> None:
         self._machine = machine
         self._timed = machine if isinstance(machine, Timed) else None
+        self._checked = machine if isinstance(machine, Checked) else None
         self._open: dict[bytes, Session] = {}
         self._ended: OrderedDict[bytes, int] = OrderedDict()
         self._due: list[tuple[int, bytes]] = []
@@ -230,10 +231,7 @@ class Sessions:
         self.on_due(context)
         if command[:1] == b"\0":
             return self._perform(command, context)
-        try:
-            request = _decode(command)
-        except MALFORMED as error:
-            raise BadRequest(f"this is no command for sessions: {error}") from error
+        request = _read(command)
         match request:
             case Plain(command=command):
                 return _answer(attempt(self._machine, command, context))
@@ -245,6 +243,28 @@ class Sessions:
                 return _DONE
             case _:
                 assert_never(request)
+
+    def check(self, command: bytes) -> None:
+        """See that a command from outside makes sense to this code, before anybody decides on it.
+
+        Raises:
+            BadRequest: if it does not.
+            RequestError: see the inner machine.
+        """
+        if command[:1] == b"\0":
+            name_bytes, _, _, has_command = _unpack(command)
+            if has_command:
+                self._check_inner(command[_HEAD + name_bytes :])
+            return
+        request = _read(command)
+        if isinstance(request, Plain):
+            self._check_inner(request.command)
+        elif isinstance(request, Open):
+            _check_opening(request)
+
+    def _check_inner(self, command: bytes) -> None:
+        if self._checked is not None:
+            self._checked.check(command)
 
     def query(self, question: bytes) -> bytes:
         """See ``ByteMachine``: the inner machine's own."""
@@ -289,10 +309,7 @@ class Sessions:
         return self._machine
 
     def _begin(self, request: Open, now_ms: int) -> bytes:
-        if len(request.session) > SESSION_BYTES_MAX:
-            raise BadRequest(f"the name of a session has up to {SESSION_BYTES_MAX} bytes, not {len(request.session)}")
-        if not 0 < request.ttl_ms <= TTL_MS_MAX:
-            raise BadRequest(f"a session lives for 1 to {TTL_MS_MAX} ms without a command, not for {request.ttl_ms}")
+        _check_opening(request)
         if request.session in self._ended:
             # A repetition that was overtaken by the session's end must not bring it back to life with its numbers lost.
             return _encode(Ended(self._ended[request.session]))
@@ -306,9 +323,7 @@ class Sessions:
         return _encode(Opened(session.sequence))
 
     def _perform(self, request: bytes, context: Context) -> bytes:
-        if len(request) < _HEAD:
-            raise BadRequest(f"a command of a session has at least {_HEAD} bytes, not {len(request)}")
-        name_bytes, sequence, confirmed, has_command = _PERFORM.unpack_from(request)
+        name_bytes, sequence, confirmed, has_command = _unpack(request)
         name = request[_HEAD : _HEAD + name_bytes]
         session = self._open.get(name)
         if session is None:
@@ -379,6 +394,28 @@ class Sessions:
 
     def _entries(self) -> list[tuple[int, bytes]]:
         return sorted((session.expires_ms, name) for name, session in self._open.items())
+
+
+def _read(command: bytes) -> Open | Close | Plain | Tick:
+    try:
+        request: Open | Close | Plain | Tick = _decode(command)
+    except MALFORMED as error:
+        raise BadRequest(f"this is no command for sessions: {error}") from error
+    return request
+
+
+def _unpack(perform: bytes) -> tuple[int, int, int, bool]:
+    """The length of the session's name, the number, the first unconfirmed one, and whether there is a command."""
+    if len(perform) < _HEAD:
+        raise BadRequest(f"a command of a session has at least {_HEAD} bytes, not {len(perform)}")
+    return _PERFORM.unpack_from(perform)
+
+
+def _check_opening(request: Open) -> None:
+    if len(request.session) > SESSION_BYTES_MAX:
+        raise BadRequest(f"the name of a session has up to {SESSION_BYTES_MAX} bytes, not {len(request.session)}")
+    if not 0 < request.ttl_ms <= TTL_MS_MAX:
+        raise BadRequest(f"a session lives for 1 to {TTL_MS_MAX} ms without a command, not for {request.ttl_ms}")
 
 
 def _answer(result: Result) -> bytes:

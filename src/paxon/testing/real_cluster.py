@@ -6,14 +6,16 @@ Knows: free ports and temporary directories.  Does not know: simulated time; tha
 import asyncio
 import socket
 import tempfile
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from paxon.client.opening import Member, open_member
-from paxon.client.parts import Machines, Parts
+from paxon.client.parts import Parts, named
 from paxon.errors import ConfigurationError
+from paxon.rsm.contract import StateMachine
 
 MEMBERS_MAX = 9
 
@@ -30,7 +32,9 @@ class Cluster:
         assert await cluster[cluster.running[0]].read(Inventory.left, "sku-1") == 5
     """
 
-    def __init__(self, *machines: type, members: int = 3, parts: Machines | None = None) -> None:
+    def __init__(
+        self, *machines: type[StateMachine], members: int = 3, parts: Mapping[str, type[StateMachine]] | None = None
+    ) -> None:
         """
         Raises:
             ConfigurationError: if ``members`` is not 1 to 9.
@@ -38,7 +42,9 @@ class Cluster:
         """
         if not 1 <= members <= MEMBERS_MAX:
             raise ConfigurationError(f"a cluster for a test has 1 to {MEMBERS_MAX} members, not {members}")
-        self._parts = Parts(machines if parts is None else parts)
+        self._own = named(machines, parts)
+        # Refuses what cannot be replicated before anything is started.
+        Parts(self._own)
         self._numbers = range(1, members + 1)
         self._directory = tempfile.TemporaryDirectory(prefix="paxon-cluster-")
         ports = _free_ports(2 * members)
@@ -100,9 +106,8 @@ class Cluster:
 
     async def start(self, number: int) -> Member:
         """Start a member that was stopped."""
-        kinds = self._parts.kinds
         opened = open_member(
-            node=f"n{number}", data=Path(self._directory.name) / f"n{number}", cluster=self._settings, parts=kinds
+            node=f"n{number}", data=Path(self._directory.name) / f"n{number}", cluster=self._settings, parts=self._own
         )
         member = await opened.__aenter__()
         self._open[number] = opened
