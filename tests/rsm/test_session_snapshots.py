@@ -116,6 +116,16 @@ def test_a_restored_member_and_one_that_never_stopped_part_in_nothing(before: An
     assert list(restored.capture()) == list(log.members[0].capture())
 
 
+def test_a_session_that_changes_while_it_waits_is_written_as_it_was() -> None:
+    log = Log(member())
+    log.apply([(Open(b"a", 50), 0), (Open(b"b", 50), 0), (Perform(b"b", 0, 0, b"x"), 0)])
+    expected = list(log.members[0].capture())
+    pieces = log.members[0].capture()
+    had = [next(pieces)]
+    log.apply([(Open(b"a", 40), 1), (Perform(b"b", 1, 1, b"y"), 1), (Close(b"a"), 0)])
+    assert had + list(pieces) == expected
+
+
 def test_sessions_that_are_due_together_end_in_the_order_in_which_they_expired() -> None:
     """And not in that of a heap that was made anew: what is forgotten first is part of the state."""
     log = Log(member())
