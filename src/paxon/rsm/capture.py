@@ -115,19 +115,19 @@ class Capture:
         while number < len(self._met):
             contents = self._met[number]
             if not isinstance(contents, Contents):
-                contents = self._met[number] = _contents(contents)  # type: ignore[arg-type]
+                contents = self._met[number] = _contents(cast(Container, contents))
             run: list[Any] = [contents.kind]
             runs.append(run)
             size = self._write(contents, run, size + _CONTAINER_CHARGE)
             while size >= PIECE_BYTES:
-                count += sum(map(len, runs)) - len(runs)
+                count += sum(len(run) - 1 for run in runs)
                 yield from cut(_encode(runs))
                 run = [CONTINUED]
                 runs = [run]
                 size = self._write(contents, run, 0)
             self._met[number] = None
             number += 1
-        count += sum(map(len, runs)) - len(runs)
+        count += sum(len(run) - 1 for run in runs)
         runs.append([END, number, count])
         yield from cut(_encode(runs))
 
