@@ -7,7 +7,7 @@ skips it.  Decoding is strict: a wrong type is refused rather than converted.
 """
 
 from collections.abc import Callable, Mapping
-from operator import attrgetter
+from operator import attrgetter, le
 from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Final, NewType, Union, get_args, get_origin, get_type_hints
 
@@ -78,18 +78,18 @@ class Vocabulary:
 
 
 # Types say int where the protocol means a count from zero up, so msgspec lets a negative slot or a term of 70 bits
-# through.  The checks below are built once per class from its own annotations: one attrgetter per class, because a
-# closure per field costs more than the decoding.
+# through.  The checks below are built once per class from its own annotations: one attrgetter for all integers of a
+# class, because a closure for each costs more than the decoding.
 
 
 def _range_check(member: type) -> _Fits | None:
     """What tells whether every integer in a value of class ``member`` is in range; None if it has none."""
-    integers: dict[int, list[str]] = {}
+    limits: dict[str, int] = {}
     parts: list[tuple[str, _Fits]] = []
-    _collect(member, "", integers, parts)
-    for limit, names in integers.items():
-        parts.insert(0, (names[0], _within(limit)) if len(names) == 1 else (",".join(names), _all_within(limit)))
-    getters = [(attrgetter(*names.split(",")), fits) for names, fits in parts]
+    _collect(member, "", limits, parts)
+    getters = [(attrgetter(name), fits) for name, fits in parts]
+    if limits:
+        getters.insert(0, (attrgetter(*limits), _all_within(tuple(limits.values()))))
     if not getters:
         return None
     if len(getters) == 1:
@@ -105,14 +105,14 @@ def _range_check(member: type) -> _Fits | None:
     return fits_all
 
 
-def _collect(member: type, prefix: str, integers: dict[int, list[str]], parts: list[tuple[str, _Fits]]) -> None:
+def _collect(member: type, prefix: str, limits: dict[str, int], parts: list[tuple[str, _Fits]]) -> None:
     """Sort the fields of ``member``, and of the structs in it, by what there is to check; names are dotted."""
     for name, annotation in get_type_hints(member).items():
         limit = ROUND_MAX if member is Ballot and name == "round" else _limit(annotation)
         if limit is not None:
-            integers.setdefault(limit, []).append(prefix + name)
+            limits[prefix + name] = limit
         elif _is_struct(annotation):
-            _collect(annotation, f"{prefix}{name}.", integers, parts)
+            _collect(annotation, f"{prefix}{name}.", limits, parts)
         elif (fits := _part_check(annotation)) is not None:
             parts.append((prefix + name, fits))
 
@@ -134,6 +134,9 @@ def _part_check(annotation: Any) -> _Fits | None:
     if origin is tuple and arguments[-1] is Ellipsis:
         return _each(_part_check(arguments[0]))
     if origin is tuple:
+        limits = tuple(limit for argument in arguments if (limit := _limit(argument)) is not None)
+        if len(limits) == len(arguments) > 1:
+            return _all_within(limits)
         return _each_its_own([_part_check(argument) for argument in arguments])
     if origin in (Union, UnionType):
         return _one_of({argument: _part_check(argument) for argument in arguments if argument is not NoneType})
@@ -146,8 +149,11 @@ def _within(limit: int) -> _Fits:
     return lambda number: 0 <= number <= limit
 
 
-def _all_within(limit: int) -> _Fits:
-    return lambda numbers: min(numbers) >= 0 and max(numbers) <= limit
+def _all_within(limits: tuple[int, ...]) -> _Fits:
+    if len(limits) == 1:
+        # What attrgetter gives for a single name is no tuple.
+        return _within(limits[0])
+    return lambda numbers: min(numbers) >= 0 and all(map(le, numbers, limits))
 
 
 def _each(fits: _Fits | None) -> _Fits | None:

@@ -10,7 +10,7 @@ from paxon.core.effects import Recall
 from paxon.core.ledger import Passed
 from paxon.core.messages import Lacking, Success
 from paxon.core.pen import Pen
-from paxon.core.timing import Timing
+from paxon.core.timing import NEVER_MS, Timing
 
 CHUNK_BYTES = 128 * 1024
 """How much one answer to ``Lacking`` carries: large enough to be cheap, small enough not to delay a live write."""
@@ -45,9 +45,9 @@ class Archive:
         self._missing = 0
         """How many decrees below the claim we did not know after the last answer."""
 
-    def next_deadline(self) -> int | None:
-        """When to ask (again) for missing decrees."""
-        return self._ask_at_ms
+    def next_deadline(self) -> int:
+        """When to ask (again) for missing decrees; ``NEVER_MS`` if there is nothing to ask for."""
+        return NEVER_MS if self._ask_at_ms is None else self._ask_at_ms
 
     def on_success(self, sender: NodeId, message: Success) -> None:
         """Enter what passed (step 6)."""
@@ -72,8 +72,9 @@ class Archive:
         # Only votes of the very ballot will do: what an older president proposed here may not be
         # what passed.  The president of the ballot, in turn, stops claiming anything as soon as
         # a decree passes that it did not propose (President._close_passed).
-        for slot in sorted(self._ledger.votes):
-            if slot < passed_until and self._ledger.votes[slot].ballot == ballot:
+        votes = self._ledger.votes
+        for slot in sorted(votes) if votes else ():
+            if slot < passed_until and votes[slot].ballot == ballot:
                 self._pen.write(Passed(slot, ballot))
         if passed_until >= self.claimed_until:
             self.claimed_until = passed_until
@@ -119,13 +120,14 @@ class Archive:
         Decrees being voted on travel another way than the claims, and claims may overtake them.
         While our ledger grows they are evidently coming, and asking would fetch them twice.
         """
-        if self._ledger.passed_until > self._seen_until:
+        passed_until = self._ledger.passed_until
+        if passed_until > self._seen_until:
             self._unanswered = 0
-        if not self._is_lacking():
+        if passed_until >= self.claimed_until:
             self._ask_at_ms = None
-        elif self._ask_at_ms is None or self._ledger.passed_until > self._seen_until:
+        elif self._ask_at_ms is None or passed_until > self._seen_until:
             self._ask_at_ms = self._pen.now_ms + self._timing.presence_ms // 2
-        self._seen_until = self._ledger.passed_until
+        self._seen_until = passed_until
 
     def _ask(self) -> None:
         if not self._is_lacking() or self._source is None:

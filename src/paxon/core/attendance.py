@@ -12,7 +12,7 @@ from paxon.core.pen import Pen
 from paxon.core.president import President
 from paxon.core.roster import Rosters
 from paxon.core.slip import Polling
-from paxon.core.timing import Timing
+from paxon.core.timing import NEVER_MS, Timing
 
 PATIENCE_MAX = 3
 """The pause between canvasses in vain doubles this often at the most."""
@@ -43,13 +43,13 @@ class Attendance:
     def president(self) -> Ballot | None:
         """The ballot of the president, ourselves included, as far as we know."""
         slip = self._president.slip
-        if isinstance(slip, Polling):
+        if slip is not None and isinstance(slip, Polling):
             return slip.ballot
         return self.heard
 
-    def next_deadline(self) -> int | None:
-        """When to canvass next."""
-        return self._act_at_ms if self._president.slip is None else None
+    def next_deadline(self) -> int:
+        """When to canvass next; ``NEVER_MS`` while we conduct a ballot."""
+        return self._act_at_ms if self._president.slip is None else NEVER_MS
 
     def on_deadline(self) -> None:
         """Miss the president, and ask whether others do."""

@@ -23,7 +23,17 @@ from msgspec import Struct, field
 
 from paxon.core.decree import FIRST_SLOT, NO_BALLOT, NOOP, Ballot, Decree, NodeId, Slot
 from paxon.core.ledger import Ledger, Vote
-from paxon.core.messages import BeginBallot, LastVote, Message, NextBallot, Presence, Success, Superseded, Voted
+from paxon.core.messages import (
+    BeginBallot,
+    LastVote,
+    Message,
+    NextBallot,
+    Presence,
+    Present,
+    Success,
+    Superseded,
+    Voted,
+)
 from paxon.core.roster import Flexible, Majority, Roster, Rosters, Weighted
 from paxon.errors import check
 
@@ -140,13 +150,6 @@ class History:
     def letter(self, sender: NodeId, life: int, message: Message, durable: Ledger) -> None:
         """I7: what ``sender`` lets out is covered by what it could not forget if it crashed right now."""
         match message:
-            case NextBallot(ballot=ballot, passed_until=passed_until):
-                self.life(sender, life, ballot)
-                check(ballot <= durable.last_tried, f"I7: NextBallot leaves once {named(ballot)} is durably tried")
-                self._asked_from[ballot] = max(passed_until, self._asked_from.get(ballot, FIRST_SLOT))
-                self._check_claim(passed_until)
-            case LastVote():
-                self.promise(sender, message, durable)
             case BeginBallot(ballot=ballot, slot=slot, decree=decree, passed_until=passed_until):
                 self.life(sender, life, ballot)
                 if ballot > durable.last_tried:
@@ -165,6 +168,15 @@ class History:
                 self._check_own_claim(ballot, passed_until)
             case Presence(ballot=ballot, passed_until=passed_until):
                 self._check_own_claim(ballot, passed_until)
+            case Present(passed_until=passed_until):
+                self._check_claim(passed_until)
+            case NextBallot(ballot=ballot, passed_until=passed_until):
+                self.life(sender, life, ballot)
+                check(ballot <= durable.last_tried, f"I7: NextBallot leaves once {named(ballot)} is durably tried")
+                self._asked_from[ballot] = max(passed_until, self._asked_from.get(ballot, FIRST_SLOT))
+                self._check_claim(passed_until)
+            case LastVote():
+                self.promise(sender, message, durable)
             case Superseded(ballot=ballot, by=by):
                 check(by > ballot, "a ballot is superseded by a later one")
             case _:
@@ -274,7 +286,7 @@ class History:
     def _check_own_claim(self, ballot: Ballot, passed_until: Slot) -> None:
         """A president says that what it proposed below ``passed_until`` passed: its voters take its word."""
         self._check_claim(passed_until)
-        begun, compared = self._begun.get(ballot, []), self._compared.get(ballot, 0)
+        begun, compared = self._begun.get(ballot, ()), self._compared.get(ballot, 0)
         while compared < len(begun) and begun[compared] < passed_until:
             slot = begun[compared]
             if self.ballots[slot][ballot].decree != self.passed[slot]:

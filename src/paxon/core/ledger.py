@@ -154,8 +154,10 @@ class Ledger:
     def _enter(self, slot: Slot, decree: Decree) -> None:
         self.outcomes[slot] = decree
         self.votes.pop(slot, None)
-        self.known_until = max(self.known_until, Slot(slot + 1))
-        self.stamp_ms = max(self.stamp_ms, decree.stamp_ms)
+        if slot >= self.known_until:
+            self.known_until = Slot(slot + 1)
+        if decree.stamp_ms > self.stamp_ms:
+            self.stamp_ms = decree.stamp_ms
         self._kept_bytes += sum(map(len, decree.commands))
         while self.passed_until in self.outcomes:
             self.passed_until = Slot(self.passed_until + 1)

@@ -96,12 +96,7 @@ class Legislator:
 
     def next_deadline(self) -> int:
         """When to call ``on_deadline`` at the latest, in the time of ``now_ms``."""
-        deadlines = (
-            self._president.next_deadline(),
-            self._attendance.next_deadline(),
-            self._archive.next_deadline(),
-        )
-        return min([deadline for deadline in deadlines if deadline is not None])
+        return min(self._president.next_deadline(), self._attendance.next_deadline(), self._archive.next_deadline())
 
     # --- the entrances ---
 
@@ -195,11 +190,12 @@ class Legislator:
         self._conducted = self._president.slip is not None
 
     def _finish(self) -> Effects:
-        self._president.follow_up()
-        if isinstance(self._president.slip, Polling):
-            self._attendance.presiding()
-        elif self._conducted and self._president.slip is None:
-            self._attendance.deposed()
+        if self._conducted or self._president.slip is not None:
+            self._president.follow_up()
+            if isinstance(self._president.slip, Polling):
+                self._attendance.presiding()
+            elif self._conducted and self._president.slip is None:
+                self._attendance.deposed()
         self.ledger.forget_what_the_file_keeps()
         effects, self._pen.effects = self._pen.effects, Effects()
         return effects

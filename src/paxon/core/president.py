@@ -24,7 +24,7 @@ from paxon.core.pen import Pen
 from paxon.core.roll import Roll
 from paxon.core.roster import ROSTER_LAG, Rosters
 from paxon.core.slip import Open, Polling, Slip, Trying
-from paxon.core.timing import Timing
+from paxon.core.timing import NEVER_MS, Timing
 from paxon.errors import check
 
 RESENT_MAX = 3
@@ -279,15 +279,15 @@ class President:
 
     # --- time ---
 
-    def next_deadline(self) -> int | None:
-        """When the slip needs attention."""
+    def next_deadline(self) -> int:
+        """When the slip needs attention; ``NEVER_MS`` without one."""
         slip, timing = self.slip, self._timing
+        if slip is None:
+            return NEVER_MS
         if isinstance(slip, Trying):
             return min(slip.until_ms, slip.sent_ms + timing.retransmit_ms)
-        if isinstance(slip, Polling):
-            call_ms = slip.held_ms + timing.presence_ms
-            return call_ms if slip.flush_at_ms is None else min(call_ms, slip.flush_at_ms)
-        return None
+        call_ms = slip.held_ms + timing.presence_ms
+        return call_ms if slip.flush_at_ms is None else min(call_ms, slip.flush_at_ms)
 
     def on_deadline(self) -> None:
         """Repeat what was not answered, give up what is hopeless, flush news that found nothing to ride on."""

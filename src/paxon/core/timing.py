@@ -2,6 +2,9 @@
 
 from msgspec import Struct
 
+NEVER_MS = 1 << 62
+"""A deadline that never comes: later than any clock."""
+
 
 class Timing(Struct, frozen=True, forbid_unknown_fields=True):
     """Waiting times in milliseconds.

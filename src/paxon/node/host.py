@@ -12,7 +12,7 @@ import errno
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import assert_never
+from typing import ParamSpec, assert_never
 
 from paxon.core.decree import NO_BALLOT, Ballot, NodeId, Slot
 from paxon.core.effects import Effects, Letter, Recall
@@ -54,6 +54,9 @@ from paxon.rsm.applier import Applier
 
 logger = logging.getLogger(__name__)
 
+Given = ParamSpec("Given")
+"""What a step of the core is given."""
+
 TICK_MS = 50
 """How often deadlines of requests are looked at, while there are any: how late a refusal may be."""
 
@@ -67,10 +70,10 @@ again, but not from the file, and a file that is far behind the ledger answers n
 RECALL_BYTES = 128 * 1024
 """What one answer from the file carries; small, so that a member catching up does not delay live writes."""
 
-URGENT = (Presence, Present, Canvass, CanvassReply, HandOver, Superseded, AskReading, ReadingAt)
+URGENT = frozenset((Presence, Present, Canvass, CanvassReply, HandOver, Superseded, AskReading, ReadingAt))
 """Small messages that bulk data must not delay."""
 
-INKED = (BeginBallot, NextBallot, LastVote, Success, CanvassReply, HandOver)
+INKED = frozenset((BeginBallot, NextBallot, LastVote, Success, CanvassReply, HandOver))
 """Messages that may make the core take on more to write than a note about what it already holds."""
 
 
@@ -179,17 +182,17 @@ class Host:
             return
         if isinstance(message, HostMessage):
             self._on_request_of(sender, message)
-        elif self.is_disk_full and isinstance(message, INKED):
+        elif self.is_disk_full and type(message) in INKED:
             return  # Losing a message is always safe; piling up records that cannot be inked is not.
         else:
-            self._handle(lambda: self.legislator.receive(sender, message, self._clock.monotonic_ms()))
+            self._handle(self.legislator.receive, sender, message, self._clock.monotonic_ms())
         self._pump_soon()
 
     def link_lost(self, peer: NodeId) -> None:
         """The link to ``peer`` broke: it may be gone, or only the link."""
         if not self._is_dead:
             self._requests.on_link_lost(peer)
-            self._handle(lambda: self.legislator.suspect(peer, self._clock.monotonic_ms()))
+            self._handle(self.legislator.suspect, peer, self._clock.monotonic_ms())
 
     def submit(self, command: bytes, reply: Reply[Applied], timeout_ms: int) -> None:
         """Have ``command`` decided and applied; ``reply`` gets an ``Applied`` or a ``RequestError``.
@@ -236,7 +239,7 @@ class Host:
         if self._is_dead:
             return
         self._requests.stop()
-        self._handle(lambda: self.legislator.hand_over(self._clock.monotonic_ms()))
+        self._handle(self.legislator.hand_over, self._clock.monotonic_ms())
         self._pump_soon()
 
     def end(self) -> None:
@@ -250,12 +253,12 @@ class Host:
 
     # --- the loop: append, sync, release, apply, reply ---
 
-    def _handle(self, step: Callable[[], Effects]) -> None:
+    def _handle(self, step: Callable[Given, Effects], *given: Given.args, **named: Given.kwargs) -> None:
         """One turn of the loop: a step of the core, its effects, our letters to ourselves, and the timer."""
         check(not self._is_handling, "a step is carried out whole before the next one begins")
         self._is_handling = True
         try:
-            self._carry_out(step())
+            self._carry_out(step(*given, **named))
             while self._to_myself:
                 message = self._to_myself.popleft()
                 self._carry_out(self.legislator.receive(self._me, message, self._clock.monotonic_ms()))
@@ -356,11 +359,10 @@ class Host:
         if isinstance(slip, Polling):
             commands = tuple(pending.command for pending in batch)
             self._requests.begin(slip.next_slot, slip.ballot, batch)
-            clock = self._clock
-            self._handle(lambda: self.legislator.propose(commands, clock.monotonic_ms(), clock.wall_ms()))
+            self._handle(self.legislator.propose, commands, self._clock.monotonic_ms(), self._clock.wall_ms())
 
     def _read(self, token: int) -> None:
-        self._handle(lambda: self.legislator.read(token, self._clock.monotonic_ms()))
+        self._handle(self.legislator.read, token, self._clock.monotonic_ms())
 
     def _on_synced(self, line: int) -> None:
         self._is_syncing = False
@@ -370,12 +372,12 @@ class Host:
             self._set_disk_full(False)
             logger.warning("disk has room again", extra={"fields": {"line": line}})
 
-        def release() -> Effects:
-            self._release(self._outbox.release(line))
-            return Effects()
-
-        self._handle(release)
+        self._handle(self._release_through, line)
         self._pump_soon()
+
+    def _release_through(self, line: int) -> Effects:
+        self._release(self._outbox.release(line))
+        return Effects()
 
     def _on_sync_failed(self, error: OSError) -> None:
         self._is_syncing = False
@@ -388,7 +390,7 @@ class Host:
         if not self.is_disk_full:
             self._set_disk_full(True)
             logger.error("disk is full: no votes and no writes until there is room", extra={"fields": {}})
-            self._handle(lambda: self.legislator.hand_over(self._clock.monotonic_ms()))
+            self._handle(self.legislator.hand_over, self._clock.monotonic_ms())
         self._clock.call_at(self._clock.monotonic_ms() + DISK_RETRY_MS, self._try_disk_again)
 
     def _set_disk_full(self, is_full: bool) -> None:
@@ -399,7 +401,7 @@ class Host:
             return
         if self.role is Role.LEADER:
             # The first attempt to hand over may have found nobody who had caught up.
-            self._handle(lambda: self.legislator.hand_over(self._clock.monotonic_ms()))
+            self._handle(self.legislator.hand_over, self._clock.monotonic_ms())
         self._sync()
 
     # --- requests of other members ---
@@ -426,7 +428,7 @@ class Host:
 
     def _send(self, to: NodeId, message: PeerMessage) -> None:
         message = vouched(message, self._me, self._outbox.durable_line, self._memory)
-        self._transport.send(to, message, isinstance(message, URGENT))
+        self._transport.send(to, message, type(message) in URGENT)
 
     # --- time ---
 
@@ -452,7 +454,7 @@ class Host:
             self._timer_at_ms = now_ms + DISK_RETRY_MS
             self._timer = self._clock.call_at(self._timer_at_ms, self._on_timer)
         else:
-            self._handle(lambda: self.legislator.on_deadline(now_ms, self._clock.chance()))
+            self._handle(self.legislator.on_deadline, now_ms, self._clock.chance())
 
     def _start_ticking(self) -> None:
         if not self._is_ticking:
@@ -471,7 +473,7 @@ class Host:
     # --- changes worth telling ---
 
     def _notice_leader(self) -> None:
-        leader = self.leader
+        leader = self.legislator.president
         if leader == self._known_leader:
             return
         self._known_leader = leader

@@ -17,9 +17,14 @@ from paxon.errors import Disowned
 from paxon.net.peer_memory import PeerMemory
 from paxon.node.letters import PeerMessage
 
+VOUCHING = frozenset((Voted, NextBallot, LastVote, Presence))
+"""Messages that say how far a ledger is durable.  Most do not, and a look into a set tells that soonest."""
+
 
 def vouched(message: PeerMessage, me: NodeId, durable_line: int, memory: PeerMemory) -> PeerMessage:
     """``message`` as it leaves: with how far we are durable, if it rests on that."""
+    if type(message) not in VOUCHING:
+        return message
     match message:
         case Voted(ballot=ballot, slot=slot):
             return Voted(ballot, slot, durable_line)
@@ -36,6 +41,8 @@ def remember(sender: NodeId, message: PeerMessage, me: NodeId, ledger: Ledger, m
     Raises:
         Disowned: if somebody remembers more of ours than we have.
     """
+    if type(message) not in VOUCHING:
+        return
     match message:
         case Voted(line=line) | NextBallot(line=line) | LastVote(line=line):
             memory.note(sender, line)

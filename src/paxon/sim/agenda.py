@@ -75,13 +75,15 @@ class Agenda:
     def at(self, when_ms: int, label: str, action: Callable[[], None], life: Life | None = None) -> Event:
         """Plan ``action`` for ``when_ms``, or for now if that is past."""
         event = Event(max(when_ms, self.now_ms), label, action, life)
-        self._push(event)
+        self._planned += 1
+        heappush(self._heap, (event.at_ms, self._planned, event))
         return event
 
     def after(self, delay_ms: int, label: str, action: Callable[[], None], life: Life | None = None) -> Event:
         """Plan ``action`` for ``delay_ms`` from now."""
         event = Event(self.now_ms + delay_ms, label, action, life)
-        self._push(event)
+        self._planned += 1
+        heappush(self._heap, (event.at_ms, self._planned, event))
         return event
 
     def pop(self, until_ms: int) -> Event | None:
@@ -172,6 +174,8 @@ class Trace:
 
     def __init__(self, watcher: Watcher | None = None) -> None:
         self.watcher = watcher or Watcher()
+        self.is_watched = watcher is not None
+        """Whether anybody listens: asked where telling would cost more than what is told."""
         self._digest = hashlib.blake2b(digest_size=16)
         self._latest: deque[tuple[int, str]] = deque(maxlen=REMEMBERED_EVENTS)
         self._noted: list[tuple[int, str]] = []
@@ -180,8 +184,9 @@ class Trace:
 
     def note(self, now_ms: int, what: str) -> None:
         """Take note of one event."""
-        self._noted.append((now_ms, what))
-        if len(self._noted) == NOTED_MAX:
+        noted = self._noted
+        noted.append((now_ms, what))
+        if len(noted) == NOTED_MAX:
             self._take()
 
     @property

@@ -10,8 +10,7 @@ nothing that was written, but does not make it durable either; it gives the lock
 import copy
 import errno
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from random import Random
 
 from paxon.errors import LedgerInUse
@@ -208,8 +207,9 @@ class SimDirectory:
             raise FileExistsError(errno.EEXIST, "File exists", name)
         self._open()
         self._need_room("create")
-        with self._point("create"):
-            self._change_names(lambda names: names.update({name: _File()}))
+        self._before("create")
+        self._change_names(lambda names: names.update({name: _File()}))
+        self._fuse.reached("after create")
 
     def read(self, name: str) -> bytes:
         """See ``Directory``."""
@@ -224,19 +224,20 @@ class SimDirectory:
     def pwrite(self, name: str, offset: int, data: bytes) -> None:
         """See ``Directory``."""
         self._open_writable(name)
-        with self._point("write"):
-            file = self._file(name)
-            if offset + len(data) > len(file.seen):
-                if self.is_full and "grow" in self.full_for:
-                    # A short write: what fits the block that is there is taken, and the next call says why not more.
-                    data = data[: self._random.randint(0, len(data))]
-                    end = min(offset + len(data), len(file.seen))
-                    file.seen[offset:end] = data[: max(0, end - offset)]
-                    file.changes.append((offset, bytes(data[: max(0, end - offset)])))
-                self._need_room("grow")
-                _resize(file.seen, offset + len(data))
-            file.seen[offset : offset + len(data)] = data
-            file.changes.append((offset, bytes(data)))
+        self._before("write")
+        file = self._file(name)
+        if offset + len(data) > len(file.seen):
+            if self.is_full and "grow" in self.full_for:
+                # A short write: what fits the block that is there is taken, and the next call says why not more.
+                data = data[: self._random.randint(0, len(data))]
+                end = min(offset + len(data), len(file.seen))
+                file.seen[offset:end] = data[: max(0, end - offset)]
+                file.changes.append((offset, bytes(data[: max(0, end - offset)])))
+            self._need_room("grow")
+            _resize(file.seen, offset + len(data))
+        file.seen[offset : offset + len(data)] = data
+        file.changes.append((offset, bytes(data)))
+        self._fuse.reached("after write")
 
     def size(self, name: str) -> int:
         """See ``Directory``."""
@@ -245,10 +246,11 @@ class SimDirectory:
     def truncate(self, name: str, size: int) -> None:
         """See ``Directory``."""
         self._open_writable(name)
-        with self._point("truncate"):
-            file = self._file(name)
-            _resize(file.seen, size)
-            file.changes.append(size)
+        self._before("truncate")
+        file = self._file(name)
+        _resize(file.seen, size)
+        file.changes.append(size)
+        self._fuse.reached("after truncate")
 
     def preallocate(self, name: str, size: int) -> None:
         """See ``Directory``."""
@@ -259,8 +261,9 @@ class SimDirectory:
     def sync(self, name: str) -> None:
         """See ``Directory``."""
         self._open_writable(name)
-        with self._point("sync"):
-            self._sync(self._file(name), name)
+        self._before("sync")
+        self._sync(self._file(name), name)
+        self._fuse.reached("after sync")
 
     def _sync(self, file: _File, name: str) -> None:
         if self.fails_sync:
@@ -292,8 +295,9 @@ class SimDirectory:
             del names[old]
             names[new] = file
 
-        with self._point("rename"):
-            self._change_names(change)
+        self._before("rename")
+        self._change_names(change)
+        self._fuse.reached("after rename")
         self.release(new)
         if old in self._writable:
             self._writable.remove(old)
@@ -303,8 +307,9 @@ class SimDirectory:
         """See ``Directory``."""
         self._file(name)
         self.release(name)
-        with self._point("remove"):
-            self._change_names(lambda names: names.__delitem__(name))
+        self._before("remove")
+        self._change_names(lambda names: names.__delitem__(name))
+        self._fuse.reached("after remove")
 
     def release(self, name: str) -> None:
         """See ``Directory``."""
@@ -313,9 +318,10 @@ class SimDirectory:
     def sync_directory(self) -> None:
         """See ``Directory``."""
         self._open()
-        with self._point("directory sync"):
-            self._durable_names = dict(self._files)
-            self._name_changes.clear()
+        self._before("directory sync")
+        self._durable_names = dict(self._files)
+        self._name_changes.clear()
+        self._fuse.reached("after directory sync")
 
     def close(self) -> None:
         """See ``Directory``."""
@@ -345,14 +351,11 @@ class SimDirectory:
             self._open()
             self._writable.add(name)
 
-    @contextmanager
-    def _point(self, operation: str) -> Iterator[None]:
-        """A change, where the process may end on either side of it."""
+    def _before(self, change: str) -> None:
+        """A change is asked for, and the process may end before it; every change says when it is done, too."""
         if self.read_only_errno:
             raise OSError(self.read_only_errno, os.strerror(self.read_only_errno))
-        self._fuse.reached(f"before {operation}")
-        yield
-        self._fuse.reached(f"after {operation}")
+        self._fuse.reached(f"before {change}")
 
 
 def _resize(content: bytearray, size: int) -> None:

@@ -9,6 +9,7 @@ matters all the same: when it breaks, what it carries is lost, and one side or b
 import re
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from random import Random
 from typing import Protocol, get_args
 from zlib import crc32
@@ -72,8 +73,6 @@ class Parcel(Struct, eq=False):
     """Which letter of the run it is, the same for all its copies; 0 for one that a script made up."""
     urgent: bool = False
     """Whether it goes by the urgent lane."""
-    connection: int | None = None
-    """The connection that carries it; ``None`` for one that comes whatever has become of that."""
     damaged: bytes | None = None
     """What arrives of its frame, if that is not what was sent."""
 
@@ -148,8 +147,8 @@ class Network:
         self._sent: PeerMessage | None = None
         """The latest message, and its envelope: a letter to everybody comes once for each in a row."""
         self._envelope: Envelope | None = None
-        self._clogged: list[Parcel] = []
-        """Letters that wait in front of a clogged link, in the order in which they were sent."""
+        self._clogged: list[tuple[Parcel, int]] = []
+        """Letters that wait in front of a clogged link, each with its connection, in the order they were sent in."""
         self.mailbox: list[Parcel] | None = None
         """Where letters wait for a hand to deliver them; ``None`` when they travel by themselves."""
 
@@ -164,8 +163,8 @@ class Network:
             envelope = self._envelope = Envelope(message, self._encode)
             self._sent = message
         counts = self._trace.counts
-        counts["letters"] += 1
-        parcel = Parcel(sender, to, envelope, counts["letters"], urgent)
+        number = counts["letters"] = counts["letters"] + 1
+        parcel = Parcel(sender, to, envelope, number, urgent)
         self._trace.watcher.sent(parcel)
         if self.mailbox is not None:
             self.mailbox.append(parcel)
@@ -174,8 +173,9 @@ class Network:
         faults, strike = self.faults, self._strikes.strike
         if faults.replay_every_ms or faults.detained:
             self._pool.append(parcel)
-        link = self._links.get((sender, to))
-        if (sender, to) in self.cut or (link is not None and not self._takes(link, parcel)):
+        way = (sender, to)
+        link = self._links.get(way)
+        if way in self.cut or (link is not None and not self._takes(link, parcel)):
             self.lose(parcel, "cut off")
             return
         if faults.loss and random.random() < faults.loss and strike("N3", f"lose {parcel.gist}"):
@@ -188,7 +188,7 @@ class Network:
                 self._detained.append(parcel)
                 self._post(parcel, delay_ms)
                 return
-        self._carry(self._maybe_damaged(parcel, random), random)
+        self._carry(self._maybe_damaged(parcel, random) if faults.damaged else parcel, link, random)
         if faults.duplicates and random.random() < faults.duplicates:
             delay_ms = self._delay(parcel, random)
             if strike("N4", f"double {parcel.gist}", "doubled"):
@@ -231,11 +231,13 @@ class Network:
     def unclog(self, sender: NodeId, to: NodeId) -> None:
         """Let everything that was held back on this way arrive, in its order."""
         self.link(sender, to).is_clogged = False
-        waiting = [parcel for parcel in self._clogged if (parcel.sender, parcel.to) == (sender, to)]
-        self._clogged = [parcel for parcel in self._clogged if (parcel.sender, parcel.to) != (sender, to)]
+        clogged, self._clogged = self._clogged, []
         delay_ms = self._random.randint(*self.faults.delay_ms)
-        for parcel in waiting:
-            self._post(parcel, delay_ms)
+        for parcel, connection in clogged:
+            if (parcel.sender, parcel.to) == (sender, to):
+                self._post(parcel, delay_ms, connection)
+            else:
+                self._clogged.append((parcel, connection))
 
     def break_connection(
         self, sender: NodeId, to: NodeId, tells_sender: bool = True, tells_receiver: bool = True
@@ -256,11 +258,14 @@ class Network:
                 link.is_dead = False
                 link.hearings.clear()
 
-    def arrive(self, parcel: Parcel) -> None:
-        """Hand a parcel over, unless its way is cut by now or its connection is gone."""
+    def arrive(self, parcel: Parcel, connection: int | None = None) -> None:
+        """Hand a parcel over, unless its way is cut by now or its connection is gone.
+
+        ``connection`` is the one that carries it; ``None`` for one that comes whatever has become of that.
+        """
         way = (parcel.sender, parcel.to)
         link = self._links.get(way)
-        is_late = link is not None and parcel.connection not in (None, link.connection)
+        is_late = link is not None and connection is not None and connection != link.connection
         if is_late or way in self.cut:
             self.lose(parcel, "its connection broke" if is_late else "cut off")
         elif parcel.damaged is not None or (link is not None and parcel.urgent in link.hearings):
@@ -278,7 +283,7 @@ class Network:
 
     def _maybe_damaged(self, parcel: Parcel, random: Random) -> Parcel:
         faults = self.faults
-        if not faults.damaged or parcel.body is None or random.random() >= faults.damaged:
+        if parcel.body is None or random.random() >= faults.damaged:
             return parcel
         kind = random.choice(DAMAGES)
         damaged = damage(encode_frame(*parcel.body), kind, random)
@@ -286,21 +291,22 @@ class Network:
             return parcel
         return structs.replace(parcel, damaged=damaged)
 
-    def _carry(self, parcel: Parcel, random: Random) -> None:
+    def _carry(self, parcel: Parcel, link: Link | None, random: Random) -> None:
         """Put a letter on the connection that there is."""
         delay_ms = self._delay(parcel, random)
-        link = self._links.get((parcel.sender, parcel.to))
-        parcel = structs.replace(parcel, connection=0 if link is None else link.connection)
-        if link is not None and link.is_clogged:
-            self._clogged.append(parcel)
+        if link is None:
+            self._post(parcel, delay_ms, 0)
             return
-        if link is not None and link.cap is not None:
+        if link.is_clogged:
+            self._clogged.append((parcel, link.connection))
+            return
+        if link.cap is not None:
             wait_ms = link.cap.wait_ms(self._agenda.now_ms, parcel.size, parcel.urgent)
             if wait_ms is None:
                 self.lose(parcel, "no room in front of a narrow link")
                 return
             delay_ms += wait_ms
-        self._post(parcel, delay_ms)
+        self._post(parcel, delay_ms, link.connection)
 
     def _delay(self, parcel: Parcel, random: Random) -> int:
         faults = self.faults
@@ -310,8 +316,8 @@ class Network:
                 return delay_ms
         return random.randint(*faults.delay_ms)
 
-    def _post(self, parcel: Parcel, delay_ms: int) -> None:
-        self._agenda.after(delay_ms, parcel.label, lambda: self.arrive(parcel)).is_letter = True
+    def _post(self, parcel: Parcel, delay_ms: int, connection: int | None = None) -> None:
+        self._agenda.after(delay_ms, parcel.label, partial(self.arrive, parcel, connection)).is_letter = True
 
     def lose(self, parcel: Parcel, why: str) -> None:
         """A letter, or one more copy of it, comes to nothing."""

@@ -12,6 +12,7 @@ change of leader.  In some runs not everybody heals: a core that has its quorums
 the same, whatever the others go on doing to it.
 """
 
+import gc
 import logging
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -89,6 +90,21 @@ class Report(Struct, frozen=True):
     virtual_ms: int
     lived_ms: int
     """``virtual_ms`` without the time in which nobody was there."""
+
+
+GARBAGE_OBJECTS = 100_000
+"""How many objects a run makes before somebody looks for circles among them.  The interpreter's own 700 come together
+every thirty events, and little of what a run makes is ever in a circle."""
+
+
+@contextmanager
+def _rarely_collecting() -> Iterator[None]:
+    thresholds = gc.get_threshold()
+    gc.set_threshold(GARBAGE_OBJECTS, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 @contextmanager
@@ -199,7 +215,7 @@ class World:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """To be entered while the world moves: whatever goes wrong inside is a ``Violation``."""
-        with _quiet(), self.subject.running():
+        with _quiet(), _rarely_collecting(), self.subject.running():
             try:
                 yield
             except Exception as error:
@@ -210,9 +226,11 @@ class World:
         event = self.agenda.pop(until_ms)
         if event is None or event.action is None:
             return False
-        self.trace.note(self.agenda.now_ms, event.label)
-        self.trace.watcher.stepped(self.agenda.now_ms)
-        self.trace.counts["events"] += 1
+        trace = self.trace
+        trace.note(self.agenda.now_ms, event.label)
+        if trace.is_watched:
+            trace.watcher.stepped(self.agenda.now_ms)
+        trace.counts["events"] += 1
         try:
             event.action()
             if event.life is not None:
@@ -238,15 +256,14 @@ class World:
         """Compare what a member just did with what it may do."""
         member = self.members[life.member]
         host = member.host
-        if host is None or member.life is not life:
+        if host is None or member.life is not life or not member.takes_part:
             return
-        if not member.takes_part:
-            return
-        self.trace.watcher.looked(life.member, host, self.oracle.history.passed)
+        if self.trace.is_watched:
+            self.trace.watcher.looked(life.member, host, self.oracle.history.passed)
         legislator = host.legislator
         slip = legislator.slip
         self.oracle.stepped(life.member, slip, legislator.ledger.line, host.applied_until)
-        if isinstance(slip, Polling) and slip.ballot != self._last_ballot:
+        if slip is not None and isinstance(slip, Polling) and slip.ballot != self._last_ballot:
             self._last_ballot = slip.ballot
             self.trace.counts["elections"] += 1
         if member.doom is not None:
@@ -431,8 +448,9 @@ class World:
         self.oracle.heard(frames, sent)
 
     def _hand_over(self, parcel: Parcel) -> None:
-        member, life = self.members[parcel.to], self.members[parcel.to].life
-        if member.host is None or life is None:
+        member = self.members[parcel.to]
+        host, life = member.host, member.life
+        if host is None or life is None:
             return
         if not member.takes_part:
             self.network.lose(parcel, "its receiver takes no part yet")
@@ -445,8 +463,9 @@ class World:
             self.network.break_connection(parcel.sender, parcel.to)
         else:
             self.trace.watcher.arrived(parcel)
-            self.oracle.delivered(life, parcel.sender, parcel.message)
-            member.host.receive(parcel.sender, parcel.message)
+            sender, message = parcel.sender, parcel.envelope.message
+            self.oracle.delivered(life, sender, message)
+            host.receive(sender, message)
 
     # --- the end ---
 
