@@ -21,15 +21,18 @@ from paxon.version import __version__
 
 if TYPE_CHECKING:
     from paxon.client.caller import Caller, Observed
+    from paxon.client.connecting import OutsideClient, connect
     from paxon.client.opening import Member
     from paxon.client.opening import open_member as open  # noqa: A004
     from paxon.errors import (
         ApplyFailed,
+        BadRequest,
         Compacted,
         ConfigurationError,
         ContractError,
         DeadlineExceeded,
         NotLeader,
+        NotYetKnown,
         OutcomeUnknown,
         Overloaded,
         PaxonError,
@@ -39,12 +42,14 @@ if TYPE_CHECKING:
         SessionEnded,
         Unreachable,
     )
+    from paxon.net.tls import TlsFiles
     from paxon.node.consistency import AtLeast, Linearizable, Stale
     from paxon.rsm.contract import Context, StateMachine, command, query
 
 __all__ = [
     "ApplyFailed",
     "AtLeast",
+    "BadRequest",
     "Caller",
     "Compacted",
     "ConfigurationError",
@@ -54,8 +59,10 @@ __all__ = [
     "Linearizable",
     "Member",
     "NotLeader",
+    "NotYetKnown",
     "Observed",
     "OutcomeUnknown",
+    "OutsideClient",
     "Overloaded",
     "PaxonError",
     "Rejected",
@@ -64,9 +71,11 @@ __all__ = [
     "SessionEnded",
     "Stale",
     "StateMachine",
+    "TlsFiles",
     "Unreachable",
     "__version__",
     "command",
+    "connect",
     "open",
     "query",
 ]
@@ -78,9 +87,12 @@ _PLACES = {
     "Linearizable": "paxon.node.consistency:Linearizable",
     "Member": "paxon.client.opening:Member",
     "Observed": "paxon.client.caller:Observed",
+    "OutsideClient": "paxon.client.connecting:OutsideClient",
     "Stale": "paxon.node.consistency:Stale",
     "StateMachine": "paxon.rsm.contract:StateMachine",
+    "TlsFiles": "paxon.net.tls:TlsFiles",
     "command": "paxon.rsm.contract:command",
+    "connect": "paxon.client.connecting:connect",
     "open": "paxon.client.opening:open_member",
     "query": "paxon.rsm.contract:query",
 }

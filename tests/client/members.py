@@ -12,6 +12,7 @@ from paxon.net.calls import Caller, CallServer
 from paxon.node.service import (
     CALL_LIMITS,
     CLIENT_VOCABULARY,
+    Events,
     Failure,
     Query,
     Reply,
@@ -20,6 +21,8 @@ from paxon.node.service import (
     StatusReply,
     StatusRequest,
     Submit,
+    Unwatch,
+    Watch,
 )
 from paxon.node.settings import Address
 from paxon.node.status import MemberStatus, Role
@@ -66,7 +69,7 @@ class FakeMember:
         )
 
     def _on_request(self, caller: Caller, message: object) -> None:
-        assert isinstance(message, Submit | Query | StatusRequest)
+        assert isinstance(message, Request)
         if caller not in self.callers:
             self.callers.append(caller)
         self.asked.append(message)
@@ -84,6 +87,10 @@ def from_name_server(member: FakeMember, caller: Caller, request: Request) -> No
             reply = Result(number, 1, member.machine.query(question))
         case StatusRequest(number=number):
             reply = StatusReply(number, member.status())
+        case Watch(number=number):
+            reply = Events(number, 1, ())
+        case Unwatch():
+            return
     caller.reply(reply)
 
 

@@ -26,6 +26,11 @@ class Bell(paxon.StateMachine):
         ctx.emit("rung", text)
         return self.rings
 
+    @paxon.query
+    def count(self) -> int:
+        """How often it rang at once."""
+        return self.rings
+
     @paxon.command
     def ring_in(self, ctx: paxon.Context, milliseconds: int) -> int:
         """Ring later, by decided time."""

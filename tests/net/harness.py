@@ -379,9 +379,9 @@ def hello_of(member: Member, to: str, /, **changes: Any) -> Hello:
     return Hello(**{**fields, **changes})
 
 
-def tls_files(directory: Any, authority: Any, name: str) -> TlsFiles:
-    """A certificate of ``authority`` for ``name``, on disk."""
-    made = authority.issue_cert(name)
+def tls_files(directory: Any, authority: Any, name: str, *also: str) -> TlsFiles:
+    """A certificate of ``authority`` for ``name``, and ``also`` for others, on disk."""
+    made = authority.issue_cert(name, *also)
     cert, key, ca = (directory / f"{name}.{kind}" for kind in ("cert", "key", "ca"))
     cert.write_bytes(b"".join(blob.bytes() for blob in made.cert_chain_pems))
     key.write_bytes(made.private_key_pem.bytes())

@@ -104,9 +104,10 @@ class Client:
             ConfigurationError: an endpoint makes no sense, or there is none.
         """
         parsed = (Address.parse(one, what="endpoint") if isinstance(one, str) else one for one in endpoints)
-        self._endpoints = Endpoints(parsed)
+        self.endpoints = Endpoints(parsed)
+        """Whom to ask.  Shared with what else asks on this client's behalf, like ``pool``."""
         self._timeout_s = timeout
-        self._pool = Pool(tls)
+        self.pool = Pool(tls)
 
     async def __aenter__(self) -> Self:
         return self
@@ -118,7 +119,7 @@ class Client:
 
     async def close(self) -> None:
         """Close every connection; what is under way ends as if the connection had broken."""
-        await self._pool.close()
+        await self.pool.close()
 
     # Keys and values.
 
@@ -181,7 +182,7 @@ class Client:
             ConfigurationError: the TLS files cannot be used.
         """
         timeout_s = min(self._timeout_s if timeout is None else timeout, STATUS_TIMEOUT_S)
-        known = self._endpoints.known
+        known = self.endpoints.known
         reports = list(await asyncio.gather(*(self._status_of(endpoint, timeout_s) for endpoint in known)))
         members = {report.status.member for report in reports if report.status is not None}
         named = {
@@ -196,7 +197,7 @@ class Client:
 
     async def _status_of(self, endpoint: Address, timeout_s: float) -> MemberReport:
         try:
-            connection = await self._pool.connected(endpoint, timeout_s)
+            connection = await self.pool.connected(endpoint, timeout_s)
             reply = await connection.call(StatusRequest, timeout_s)
         except (RequestError, Broken) as error:
             return MemberReport(endpoint, error=str(error))
@@ -214,24 +215,24 @@ class Client:
         failures = _Failures(timeout_s)
         pause_s, tried = PAUSE_S_MIN, 0
         while (remaining_s := deadline - loop.time()) > 0:
-            endpoint = self._endpoints.preferred
+            endpoint = self.endpoints.preferred
             try:
                 return await self._attempt(wish, endpoint, remaining_s)
             except OutcomeUnknown as error:
-                self._endpoints.leave(endpoint)
+                self.endpoints.leave(endpoint)
                 if not wish.is_repeatable:
                     raise
                 failures.add(endpoint, error)
             except (NotLeader, Behind, Stopping, Unreachable) as error:
-                self._endpoints.leave(endpoint, error.hint if isinstance(error, NotLeader) else "")
+                self.endpoints.leave(endpoint, error.hint if isinstance(error, NotLeader) else "")
                 failures.add(endpoint, error)
             except Overloaded as error:
                 failures.add(endpoint, error)
                 # No use asking the others at once: they would forward it to the same full queue.
-                tried = len(self._endpoints)
+                tried = len(self.endpoints)
             tried += 1
-            if tried >= len(self._endpoints):
-                await asyncio.sleep(min(_jittered(pause_s), max(0.0, deadline - loop.time())))
+            if tried >= len(self.endpoints):
+                await asyncio.sleep(min(jittered(pause_s), max(0.0, deadline - loop.time())))
                 pause_s, tried = min(2 * pause_s, PAUSE_S_MAX), 0
         raise failures.verdict()
 
@@ -244,7 +245,7 @@ class Client:
         """
         loop = asyncio.get_running_loop()
         started = loop.time()
-        connection = await self._pool.connected(endpoint, min(remaining_s, CONNECT_TIMEOUT_S))
+        connection = await self.pool.connected(endpoint, min(remaining_s, CONNECT_TIMEOUT_S))
         remaining_s -= loop.time() - started
         if wish.is_repeatable:
             remaining_s = min(remaining_s, READ_ATTEMPT_S)
@@ -294,6 +295,6 @@ class _Failures:
         return self._answered
 
 
-def _jittered(seconds: float) -> float:
+def jittered(seconds: float) -> float:
     """Between half of ``seconds`` and all of it."""
     return seconds * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, keeps no secret

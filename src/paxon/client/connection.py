@@ -6,13 +6,18 @@ Does not know: other members, or what is worth trying again.
 
 import asyncio
 from collections.abc import Callable
-from typing import Self
+from contextlib import suppress
+from typing import Final, Self
 
-from paxon.errors import ProtocolError, Unreachable
+from paxon.errors import Overloaded, ProtocolError, Unreachable
 from paxon.net.calls import CallConnection
 from paxon.net.tls import TlsFiles
-from paxon.node.service import CLIENT_VOCABULARY, FRAME_BYTES_MAX, Failure, Reply, Request, Result, StatusReply
+from paxon.node.ports import Reply as Waiter
+from paxon.node.service import CLIENT_VOCABULARY, FRAME_BYTES_MAX, Reply, Request, StatusRequest
 from paxon.node.settings import Address
+
+PROBE_NUMBER: Final = 0
+"""No request has this number: the reply to a probe is nobody's."""
 
 
 class Broken(Exception):
@@ -33,9 +38,11 @@ class Connection:
         """Not connected yet: use ``open``."""
         self._endpoint = endpoint
         self._calls: CallConnection | None = None
-        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._waiting: dict[int, Waiter[Reply]] = {}
         self._next_number = 1
         self._was_heard = False
+        self._is_probed = False
+        """Whether nothing was heard since the last ``probe``."""
 
     @classmethod
     async def open(cls, endpoint: Address, tls: TlsFiles | None, timeout_s: float) -> Self:
@@ -63,6 +70,26 @@ class Connection:
         """Whether a request may be sent."""
         return self._calls is not None and not self._calls.is_closed
 
+    def begin(self, make_request: Callable[[int], Request], waiter: Waiter[Reply]) -> int:
+        """Send the request that ``make_request`` makes with a number, which is returned.
+
+        ``waiter`` gets the reply, or ``Broken``, unless the number is ``forget``-ed before.
+
+        Raises:
+            Unreachable, Overloaded, TooLarge: nothing was sent.
+        """
+        if self._calls is None:
+            raise Unreachable(f"{self._endpoint} is not connected")
+        number = self._next_number
+        self._next_number += 1
+        self._calls.send(make_request(number))
+        self._waiting[number] = waiter
+        return number
+
+    def forget(self, number: int) -> None:
+        """A reply that comes after this is nobody's."""
+        self._waiting.pop(number, None)
+
     async def call(self, make_request: Callable[[int], Request], timeout_s: float) -> Reply:
         """Send the request that ``make_request`` makes with a number, and wait for its reply.
 
@@ -70,21 +97,31 @@ class Connection:
             Unreachable, Overloaded, TooLarge: nothing was sent.
             Broken: it may have been sent, and there is no reply.
         """
-        if self._calls is None:
-            raise Unreachable(f"{self._endpoint} is not connected")
-        number = self._next_number
-        self._next_number += 1
-        self._calls.send(make_request(number))
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = reply
+        number = self.begin(make_request, reply)
         try:
             async with asyncio.timeout(timeout_s):
                 return await reply
         except TimeoutError:
             raise Late(f"{self._endpoint} did not answer in time") from None
         finally:
-            # A reply that comes after this is nobody's.
-            del self._waiting[number]
+            self.forget(number)
+
+    def tell(self, request: Request) -> None:
+        """Send a request that has no reply of its own; dropped if the connection is gone or clogged."""
+        if self._calls is not None:
+            with suppress(Unreachable, Overloaded):
+                self._calls.send(request)
+
+    def probe(self) -> None:
+        """Ask for a sign of life; give the connection up if nothing at all was heard since the last time."""
+        if self._calls is None or self._calls.is_closed:
+            return
+        if self._is_probed:
+            self._calls.abort(TimeoutError(f"{self._endpoint} gives no sign of life"))
+            return
+        self._is_probed = True
+        self.tell(StatusRequest(PROBE_NUMBER))
 
     async def close(self) -> None:
         """Close; whoever waits gets ``Broken``."""
@@ -92,17 +129,19 @@ class Connection:
             await self._calls.close()
 
     def _on_message(self, message: object) -> None:
-        if not isinstance(message, Result | Failure | StatusReply):
+        if not isinstance(message, Reply):
             raise ProtocolError(f"a member sent a {type(message).__name__}, which is no reply")
         self._was_heard = True
-        reply = self._waiting.get(message.number)
-        if reply is not None and not reply.done():
-            reply.set_result(message)
+        self._is_probed = False
+        waiter = self._waiting.pop(message.number, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(message)
 
     def _on_closed(self, error: Exception | None) -> None:
         reason = f"the connection to {self._endpoint} broke" + (f": {error}" if error else "")
         if not self._was_heard:
             reason += " (nothing was ever heard on it: is TLS on at one end only?)"
-        for reply in self._waiting.values():
-            if not reply.done():
-                reply.set_exception(Broken(reason))
+        waiters, self._waiting = self._waiting, {}
+        for waiter in waiters.values():
+            if not waiter.done():
+                waiter.set_exception(Broken(reason))

@@ -26,6 +26,11 @@ class Pool:
         self._opening: dict[Address, asyncio.Task[Connection]] = {}
         self._is_closed = False
 
+    def existing(self, endpoint: Address) -> Connection | None:
+        """The open connection to ``endpoint``, if there is one."""
+        connection = self._open_by_endpoint.get(endpoint)
+        return connection if connection is not None and connection.is_open else None
+
     async def connected(self, endpoint: Address, timeout_s: float) -> Connection:
         """The open connection to ``endpoint``, made now if there is none.
 
@@ -34,8 +39,8 @@ class Pool:
             ConfigurationError: the TLS files cannot be used.
             RuntimeError: the pool is closed.
         """
-        connection = self._open_by_endpoint.get(endpoint)
-        if connection is not None and connection.is_open:
+        connection = self.existing(endpoint)
+        if connection is not None:
             return connection
         if self._is_closed:
             raise RuntimeError("the client is closed")

@@ -20,6 +20,7 @@ from paxon.errors import (
     BadRequest,
     DeadlineExceeded,
     NotLeader,
+    NotYetKnown,
     OutcomeUnknown,
     Overloaded,
     RequestError,
@@ -27,6 +28,7 @@ from paxon.errors import (
     SessionEnded,
     Stopping,
     TooLarge,
+    Unreachable,
     check,
 )
 from paxon.node.proposals import Applied
@@ -63,7 +65,7 @@ DEFAULT_TTL_S: Final = 60.0
 
 OPEN_ATTEMPT_MS: Final = 2_000
 
-NEVER_SENT_AGAIN: Final = (TooLarge, BadRequest, Stopping)
+NEVER_SENT_AGAIN: Final = (TooLarge, BadRequest, NotYetKnown, Stopping)
 """Refusals that a second attempt would meet again."""
 
 
@@ -122,6 +124,8 @@ class Session:
         self._pause_s = PAUSE_S_MIN
         self._resending: asyncio.TimerHandle | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._not_open_because: RequestError | None = None
+        """Why the last attempt to open it failed."""
         self._is_open = False
         self._is_closed = False
         self._keeping: asyncio.TimerHandle | None = None
@@ -146,7 +150,7 @@ class Session:
         Raises:
             SessionEnded: it was closed.
             Overloaded: too many commands are on their way.
-            NotLeader: nobody opened it in time.
+            NotLeader, Unreachable: nobody opened it in time.
         """
         deadline = self._loop.time() + timeout_s
         while not self.is_ready:
@@ -202,6 +206,8 @@ class Session:
         except TimeoutError:
             if self._is_open:
                 raise Overloaded(f"{IN_FLIGHT_MAX} commands of this session are on their way: wait for some") from None
+            if isinstance(self._not_open_because, Unreachable):
+                raise self._not_open_because from None
             raise NotLeader("no leader opened the session before the deadline; the command was not applied") from None
 
     async def _open(self) -> None:
@@ -214,7 +220,8 @@ class Session:
                 answer = decode_answer((await future).result)
             except NEVER_SENT_AGAIN:
                 raise
-            except RequestError:
+            except RequestError as error:
+                self._not_open_because = error
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, PAUSE_S_MAX)
                 continue

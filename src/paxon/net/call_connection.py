@@ -127,6 +127,10 @@ class CallConnection:
         self._framed.close()
         await self._framed.wait_closed()
 
+    def abort(self, reason: Exception) -> None:
+        """Close at once, and forget what is queued.  ``on_closed`` is told of ``reason``."""
+        self._framed.abort(reason)
+
     def _on_frame(self, kind: int, body: bytes) -> None:
         self.on_message(self._vocabulary.decode(kind, body))
 
