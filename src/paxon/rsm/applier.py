@@ -7,7 +7,7 @@ never wedge on one).  Does not know: ballots, clients, or what a command says.
 from paxon.core.decree import FIRST_SLOT, Decree, Slot
 from paxon.errors import InvariantViolation, check
 from paxon.rsm.attempt import Result, attempt, failure, not_bytes
-from paxon.rsm.machine import ByteMachine, Context
+from paxon.rsm.machine import Batched, ByteMachine, Context
 
 
 class Applier:
@@ -19,6 +19,7 @@ class Applier:
 
     def __init__(self, machine: ByteMachine) -> None:
         self._machine = machine
+        self._batched = machine if isinstance(machine, Batched) else None
         self._applied_until = FIRST_SLOT
         self._now_ms = 0
 
@@ -43,8 +44,11 @@ class Applier:
         if decree.stamp_ms > self._now_ms:
             self._now_ms = decree.stamp_ms
         context = Context(slot, self._now_ms)
-        machine = self._machine
-        results = [attempt(machine, command, context) for command in decree.commands]
+        if self._batched is not None:
+            results = self._batched.apply_all(decree.commands, context)
+        else:
+            machine = self._machine
+            results = [attempt(machine, command, context) for command in decree.commands]
         self._applied_until = Slot(slot + 1)
         return results
 

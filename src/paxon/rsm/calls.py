@@ -64,6 +64,7 @@ class Spelling:
             raise ContractError(f"the name of {method} is too long: the limit is about {HEAD_BYTES_MAX - 20} letters")
         self.method = method
         self.head = bytes([len(head)]) + head
+        self._head_bytes = len(self.head)
         # Made once: finding the decoder of a type costs more than decoding a few values.
         self._decode_arguments = msgpack.Decoder(method.arguments).decode
         self._decode_reply = msgpack.Decoder(Returned[method.result] | Refused).decode  # type: ignore[name-defined]
@@ -89,7 +90,7 @@ class Spelling:
             BadRequest: if they are not those of this method.
         """
         try:
-            return self._decode_arguments(call[len(self.head) :])
+            return self._decode_arguments(call[self._head_bytes :])
         except MALFORMED as error:
             raise BadRequest(f"{self.method} does not take these arguments: {error}") from error
 

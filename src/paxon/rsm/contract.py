@@ -43,23 +43,20 @@ _IS_NO_FUNCTION: Final = 0x20 | 0x80 | 0x200
 """Of a code object's flags: generators and coroutines of either kind."""
 
 
-class Context:
+class Context(Struct, gc=False):
     """What is decided about a command beside its arguments: the same on every member, and at every replay."""
 
-    __slots__ = ("_number", "_random", "emitted", "now_ms", "session", "slot")
-
-    def __init__(self, slot: int, now_ms: int, number: int = 0, session: bytes | None = None) -> None:
-        """``number`` is the place of the command among those of its slot."""
-        self.slot = slot
-        """The place of the command in the log; grows from command to command, several may share one."""
-        self.now_ms = now_ms
-        """The decided time in milliseconds since the Unix epoch.  Never runs backwards.  The only clock there is."""
-        self.session = session
-        """The session that the command belongs to; ``None`` if it came without one."""
-        self.emitted: list[tuple[str, object]] = []
-        """What the command told the change feed, each under its topic."""
-        self._number = number
-        self._random: Chance | None = None
+    slot: int
+    """The place of the command in the log; grows from command to command, several may share one."""
+    now_ms: int
+    """The decided time in milliseconds since the Unix epoch.  Never runs backwards.  The only clock there is."""
+    number: int = 0
+    """The place of the command among those of its slot."""
+    session: bytes | None = None
+    """The session that the command belongs to; ``None`` if it came without one."""
+    emitted: list[tuple[str, object]] = []
+    """What the command told the change feed, each under its topic."""
+    _random: Chance | None = None
 
     def emit(self, topic: str, event: object) -> None:
         """Tell everybody who watches ``topic`` of ``event``, which is plain data.
@@ -72,7 +69,7 @@ class Context:
     def random(self) -> Chance:
         """Decided chance: of its own for every command."""
         if self._random is None:
-            self._random = Chance(b"%d %d" % (self.slot, self._number))
+            self._random = Chance(b"%d %d" % (self.slot, self.number))
         return self._random
 
 
@@ -141,7 +138,7 @@ class Method:
         self.fingerprint = fingerprint(self.description)
         self.ability: Ability = (self.name, self.version, self.fingerprint)
 
-    def call(self, *leading: Any, arguments: Struct) -> Any:
+    def call(self, leading: tuple[Any, ...], arguments: Struct) -> Any:
         """Call the method on ``leading``, the machine and for a command the context, with recorded arguments.
 
         Raises:
@@ -151,9 +148,8 @@ class Method:
         if not self._by_name:
             return self.function(*leading, *values)
         positional = len(values) - len(self._by_name)
-        return self.function(
-            *leading, *values[:positional], **dict(zip(self._by_name, values[positional:], strict=True))
-        )
+        by_name = dict(zip(self._by_name, values[positional:], strict=True))
+        return self.function(*leading, *values[:positional], **by_name)
 
     def __str__(self) -> str:
         return f"{'command' if self.is_command else 'query'} {self.name} (version {self.version})"

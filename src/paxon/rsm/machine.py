@@ -1,12 +1,13 @@
 """What a state machine promises, and what it is given in return (section 4.1 of the paper)."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 from msgspec import Struct
 
 from paxon.core.decree import Slot
+from paxon.errors import ApplyFailed
 
 MALFORMED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not the value asked for: text that is no UTF-8 and values nested deeper than
@@ -108,3 +109,11 @@ class Checked(Protocol):
         Raises:
             RequestError: if not.
         """
+
+
+@runtime_checkable
+class Batched(Protocol):
+    """What a ``ByteMachine`` offers beside if it carries out the commands of one slot together for less."""
+
+    def apply_all(self, commands: Sequence[bytes], context: Context) -> list[bytes | ApplyFailed]:
+        """What ``attempt`` gives for each command, one after the other."""

@@ -118,14 +118,17 @@ class ReplicatedObject(Generic[M]):
             BadRequest: if the call makes no sense to anybody.
             Exception: whatever the method raises that is no ``Rejected``; the state is then as before.
         """
-        self._number = self._number + 1 if context.slot == self._slot else 0
-        self._slot = context.slot
+        slot = context.slot
+        if slot == self._slot:
+            self._number += 1
+        else:
+            self._slot, self._number = slot, 0
         spelling = self._commands.get(head_of(command))
         if spelling is None:
-            raise self._not_here(command, context.slot)
+            raise self._not_here(command, slot)
         arguments = spelling.arguments(command)
-        ours = Context(context.slot, context.now_ms, self._number, context.session)
-        return self._run(ours, spelling.method.call, self.machine, ours, arguments=arguments)
+        ours = Context(slot, context.now_ms, self._number, context.session)
+        return self._run(ours, spelling.method.call, (self.machine, ours), arguments)
 
     def _not_here(self, command: bytes, slot: int) -> Exception:
         """Why a command cannot be carried out.
@@ -155,12 +158,13 @@ class ReplicatedObject(Generic[M]):
         except Exception:  # noqa: S110  # Counted, and nobody waits for an answer.
             pass
 
-    def _run(self, context: Context, work: Callable[..., Any], *arguments: Any, **named: Any) -> bytes:
+    def _run(self, context: Context, work: Callable[..., Any], *arguments: Any) -> bytes:
         """The reply of ``work``, all or nothing: its changes of the state and what it emits."""
         journal = self._journal
         try:
-            reply = encode_result(work(*arguments, **named))
-            events = [(topic, encode(event)) for topic, event in context.emitted] if context.emitted else ()
+            reply = encode_result(work(*arguments))
+            emitted = context.emitted
+            events = [(topic, encode(event)) for topic, event in emitted] if emitted else ()
         except Rejected as refusal:
             journal.take_back()
             return encode_refusal(refusal)
@@ -187,7 +191,7 @@ class ReplicatedObject(Generic[M]):
             raise BadRequest(f"{told(read_head(question))} is no query of {self.signature.kind.__name__} here")
         arguments = spelling.arguments(question)
         try:
-            return encode_result(spelling.method.call(self.machine, arguments=arguments))
+            return encode_result(spelling.method.call((self.machine,), arguments))
         except Rejected as refusal:
             return encode_refusal(refusal)
         finally:

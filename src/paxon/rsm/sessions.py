@@ -17,7 +17,7 @@ command had been applied; only the reply is gone.
 """
 
 from collections import OrderedDict
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from heapq import heappop, heappush
 from struct import Struct as Layout
@@ -199,6 +199,8 @@ class Sessions:
 
         No part of the state: what is due ends in an order that does not depend on it."""
         self._capture: SessionsCapture | None = None
+        self._looked = (0, 0)
+        """The slot and the decided time for which what is due was done: once for all commands of a slot."""
 
     def __len__(self) -> int:
         return len(self._open)
@@ -228,7 +230,7 @@ class Sessions:
             BadRequest: if it makes no sense.
             Exception: see ``attempt``.
         """
-        self.on_due(context)
+        self._look_at_due(context)
         if command[:1] == b"\0":
             return self._perform(command, context)
         request = _read(command)
@@ -265,6 +267,24 @@ class Sessions:
     def _check_inner(self, command: bytes) -> None:
         if self._checked is not None:
             self._checked.check(command)
+
+    def apply_all(self, commands: Sequence[bytes], context: Context) -> list[Result]:
+        """See ``Batched``."""
+        if commands:
+            self._look_at_due(context)
+        perform = self._perform
+        return [
+            perform(command, context)
+            if command[:1] == b"\0" and len(command) >= _HEAD
+            else attempt(self, command, context)
+            for command in commands
+        ]
+
+    def _look_at_due(self, context: Context) -> None:
+        moment = (context.slot, context.now_ms)
+        if moment != self._looked:
+            self._looked = moment
+            self.on_due(context)
 
     def query(self, question: bytes) -> bytes:
         """See ``ByteMachine``: the inner machine's own."""
@@ -337,10 +357,8 @@ class Sessions:
         else:
             self._keep_alive(name, session, context.now_ms)
         due = session.sequence
-        if confirmed > due:
-            confirmed = due
         replies = session.replies
-        while session.confirmed < confirmed:
+        while session.confirmed < confirmed and session.confirmed < due:
             del replies[session.confirmed]
             session.confirmed += 1
         if sequence < due:
@@ -352,7 +370,7 @@ class Sessions:
         if has_command:
             ours = Context(context.slot, context.now_ms, name)
             result = attempt(self._machine, request[_HEAD + name_bytes :], ours)
-            answer = _DONE + result if isinstance(result, bytes) else _answer(result)
+            answer = _DONE + result if type(result) is bytes else _answer(result)
         else:
             answer = _encode(Withdrawn())
         replies[due] = answer
