@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from paxon.version import __version__
 
 if TYPE_CHECKING:
+    from paxon import sync
     from paxon.client.caller import Caller, Observed
     from paxon.client.connecting import OutsideClient, connect
     from paxon.client.opening import Member
@@ -78,6 +79,7 @@ __all__ = [
     "connect",
     "open",
     "query",
+    "sync",
 ]
 
 _PLACES = {
@@ -95,6 +97,7 @@ _PLACES = {
     "connect": "paxon.client.connecting:connect",
     "open": "paxon.client.opening:open_member",
     "query": "paxon.rsm.contract:query",
+    "sync": "paxon.sync:",
 }
 """Where each name is; those that are not here are errors.  Looked up when it is first wanted: every part of Paxon
 imports this package, and the lowest ones must not thereby import the highest."""
@@ -105,7 +108,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    module, _, attribute = _PLACES.get(name, f"paxon.errors:{name}").partition(":")
-    found: object = getattr(importlib.import_module(module), attribute)
+    place, _, attribute = _PLACES.get(name, f"paxon.errors:{name}").partition(":")
+    module = importlib.import_module(place)
+    found: object = getattr(module, attribute) if attribute else module
     globals()[name] = found
     return found

@@ -32,8 +32,8 @@ LAYERS = {
 # Modules below every layer: anything may import them, they import nothing of Paxon, and they are as pure as core.
 GROUND = {"errors", "version"}
 
-# The package itself and `python -m paxon` stand above every layer; nothing in a layer may import them.
-ROOF = {"__init__", "__main__"}
+# The package itself, `python -m paxon` and `paxon.sync` stand above every layer; nothing in a layer may import them.
+ROOF = {"__init__", "__main__", "sync"}
 
 # Lower packages that a package must not know all the same.
 STRANGERS = {

@@ -4,8 +4,8 @@ Knows: the typed calls of replicated classes, the default session and the defaul
 not know: whether the cluster runs in this process or elsewhere.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from copy import copy
 from typing import Concatenate, Final, Generic, ParamSpec, Self, TypeVar
 
@@ -149,7 +149,7 @@ class Caller:
 
     async def watch(
         self, machine: type[StateMachine], topic: str, event: type[E], *, since: int | None = None
-    ) -> AsyncIterator[Observed[E]]:
+    ) -> AsyncGenerator[Observed[E], None]:
         """Every event that commands of ``machine`` emit under ``topic``, each an ``event``, in order and without a gap.
 
         From event number ``since`` on, or from now on.  An iteration goes on through changes of
@@ -163,10 +163,11 @@ class Caller:
         decode = msgpack.Decoder(event).decode
         if since is not None and since < 1:
             raise BadRequest(f"events are numbered from 1, and not from {since}")
-        async for some in self._channel.events(part, topic, since, self._timeout_s):
-            for one in some:
-                if one.topic == topic:
-                    yield Observed(one.number, one.slot, one.topic, decode(one.body))
+        async with aclosing(self._channel.events(part, topic, since, self._timeout_s)) as feed:
+            async for some in feed:
+                for one in some:
+                    if one.topic == topic:
+                        yield Observed(one.number, one.slot, one.topic, decode(one.body))
 
     async def close(self) -> None:
         """End the default session."""

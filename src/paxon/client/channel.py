@@ -3,7 +3,7 @@
 Knows: how to hand one request on, once.  Does not know: sessions, or what a command says.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from paxon.node.consistency import Consistency
@@ -43,7 +43,9 @@ class Channel(Protocol):
             NotYetKnown: if a member's code does not have the command, or none has announced it in time.
         """
 
-    def events(self, part: str, topic_prefix: str, since: int | None, patience_s: float) -> AsyncIterator[list[Event]]:
+    def events(
+        self, part: str, topic_prefix: str, since: int | None, patience_s: float
+    ) -> AsyncGenerator[list[Event], None]:
         """The events of ``part`` whose topics begin with ``topic_prefix``, a few at a time.
 
         From event number ``since`` on; from now on if it is ``None``.

@@ -11,7 +11,7 @@ gives no sign of life.  Commands need no timer each: one sweep looks at all of t
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from paxon.client.channel import Channel
@@ -230,7 +230,7 @@ class ClientChannel(Channel):
 
     async def events(
         self, part: str, topic_prefix: str, since: int | None, patience_s: float
-    ) -> AsyncIterator[list[Event]]:
+    ) -> AsyncGenerator[list[Event], None]:
         """See ``Channel``."""
         pause_s, failing_since = PAUSE_S_MIN, None
         while True:

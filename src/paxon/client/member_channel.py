@@ -1,7 +1,7 @@
 """A channel to the node in this very process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 from paxon.client.channel import Channel
@@ -50,7 +50,7 @@ class MemberChannel(Channel):
 
     async def events(
         self, part: str, topic_prefix: str, since: int | None, patience_s: float
-    ) -> AsyncIterator[list[Event]]:
+    ) -> AsyncGenerator[list[Event], None]:
         """See ``Channel``."""
         reader = FeedReader(self._assembly.feed, since, part, topic_prefix)
         while True:

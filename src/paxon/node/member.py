@@ -30,11 +30,12 @@ def run_member(config: MemberConfig, parts: Mapping[str, StateMachine | ByteMach
 
 def run_on_best_loop(main: Coroutine[object, object, int]) -> int:
     """Run ``main`` on uvloop where it is installed (the extra ``speed``), on asyncio's own loop elsewhere."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=best_loop_factory()) as runner:
         return runner.run(main)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def best_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the fastest event loop that is installed; ``None`` for asyncio's own."""
     try:
         import uvloop
     except ImportError:
