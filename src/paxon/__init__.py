@@ -21,17 +21,23 @@ from paxon.version import __version__
 
 if TYPE_CHECKING:
     from paxon import sync
-    from paxon.client.caller import Caller, Observed
+    from paxon.client.caller import Caller
     from paxon.client.connecting import OutsideClient, connect
+    from paxon.client.observed import Observed
     from paxon.client.opening import Member
     from paxon.client.opening import open_member as open  # noqa: A004
+    from paxon.client.recipes.seats import Hold
     from paxon.errors import (
         ApplyFailed,
         BadRequest,
+        ClaimLost,
         Compacted,
         ConfigurationError,
         ContractError,
         DeadlineExceeded,
+        GrantLost,
+        LockLost,
+        NotGranted,
         NotLeader,
         NotYetKnown,
         OutcomeUnknown,
@@ -52,13 +58,18 @@ __all__ = [
     "AtLeast",
     "BadRequest",
     "Caller",
+    "ClaimLost",
     "Compacted",
     "ConfigurationError",
     "Context",
     "ContractError",
     "DeadlineExceeded",
+    "GrantLost",
+    "Hold",
     "Linearizable",
+    "LockLost",
     "Member",
+    "NotGranted",
     "NotLeader",
     "NotYetKnown",
     "Observed",
@@ -86,10 +97,11 @@ _PLACES = {
     "AtLeast": "paxon.node.consistency:AtLeast",
     "Caller": "paxon.client.caller:Caller",
     "Context": "paxon.rsm.contract:Context",
+    "Hold": "paxon.client.recipes.seats:Hold",
     "Linearizable": "paxon.node.consistency:Linearizable",
     "Member": "paxon.client.opening:Member",
-    "Observed": "paxon.client.caller:Observed",
     "OutsideClient": "paxon.client.connecting:OutsideClient",
+    "Observed": "paxon.client.observed:Observed",
     "Stale": "paxon.node.consistency:Stale",
     "StateMachine": "paxon.rsm.contract:StateMachine",
     "TlsFiles": "paxon.net.tls:TlsFiles",

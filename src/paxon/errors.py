@@ -76,6 +76,18 @@ class LedgerSyncFailed(LedgerError):
     """The disk refused to make the ledger durable.  Fatal: what reached the disk is unknown from here on."""
 
 
+class GrantLost(PaxonError):
+    """What was held for a time is over before the work was done; the work was cancelled.  Somebody else may go on."""
+
+
+class LockLost(GrantLost):
+    """A lock, a permit or an office is not held any more, or can no longer be known to be.  Seek it again."""
+
+
+class ClaimLost(GrantLost):
+    """A claimed item of a queue is claimed no more: it is back in the queue, and somebody else may have it."""
+
+
 class RequestError(PaxonError):
     """One request was refused.  It was **not applied**, unless the error is an ``OutcomeUnknown``."""
 
@@ -163,6 +175,12 @@ class Behind(RequestError):
     """This member has not applied the slot that the read needs.  Not applied; ask another member, or again later."""
 
     code = "behind"
+
+
+class NotGranted(RequestError):
+    """What was waited for did not come in time.  Nothing is held; wait longer, or try again later."""
+
+    code = "not_granted"
 
 
 class Unreachable(RequestError):

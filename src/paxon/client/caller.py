@@ -7,12 +7,14 @@ not know: whether the cluster runs in this process or elsewhere.
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from copy import copy
-from typing import Concatenate, Final, Generic, ParamSpec, Self, TypeVar
+from typing import Concatenate, Final, ParamSpec, Self, TypeVar
 
-from msgspec import Struct, msgpack
+from msgspec import msgpack
 
 from paxon.client.channel import Channel
+from paxon.client.observed import Observed
 from paxon.client.parts import Parts
+from paxon.client.recipes.face import Recipes
 from paxon.client.session import DEFAULT_TTL_S, Session
 from paxon.core.decree import Slot
 from paxon.errors import BadRequest
@@ -29,20 +31,7 @@ E = TypeVar("E")
 DEFAULT_TIMEOUT_S: Final = 10.0
 
 
-class Observed(Struct, Generic[E], frozen=True):
-    """One event of the change feed.
-
-    ``number`` is its place in the feed, the same on every member: to go on after it, watch
-    ``since=number + 1``.  ``slot`` is the log entry that it comes from.
-    """
-
-    number: int
-    slot: int
-    topic: str
-    event: E
-
-
-class Caller:
+class Caller(Recipes):
     """A program's hold on a cluster.  Safe to use from many tasks of one event loop."""
 
     def __init__(self, parts: Parts, channel: Channel, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
@@ -109,6 +98,11 @@ class Caller:
         return self._seen.slot
 
     # --- choices ---
+
+    @property
+    def timeout(self) -> float:
+        """The time limit of each call in seconds."""
+        return self._timeout_s
 
     def within(self, timeout: float) -> Self:
         """The same cluster and session, with a time limit of ``timeout`` seconds for each call.
