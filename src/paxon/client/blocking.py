@@ -9,10 +9,11 @@ from copy import copy
 from pathlib import Path
 from typing import Concatenate, Generic, ParamSpec, Self, TypeVar
 
-from paxon.client.caller import DEFAULT_TIMEOUT_S, Caller, Observed
+from paxon.client.caller import DEFAULT_TIMEOUT_S, Caller
 from paxon.client.connecting import OutsideClient
 from paxon.client.connecting import connect as connect_async
 from paxon.client.loop_thread import LoopThread
+from paxon.client.observed import Observed
 from paxon.client.opening import Cluster, Member, open_member
 from paxon.client.session import DEFAULT_TTL_S
 from paxon.core.decree import Slot
