@@ -16,6 +16,7 @@ from paxon.client.loop_thread import LoopThread
 from paxon.client.observed import Observed
 from paxon.client.opening import Cluster, Member, open_member
 from paxon.client.session import DEFAULT_TTL_S
+from paxon.client.statistics import ClientStatistics, MemberStatistics
 from paxon.core.decree import Slot
 from paxon.net.tls import TlsFiles
 from paxon.node.consistency import Consistency
@@ -115,6 +116,10 @@ class BlockingMember(BlockingCaller[Member]):
         """See ``Member.status``."""
         return self._ask(self._caller.status)
 
+    def statistics(self) -> MemberStatistics:
+        """See ``Member.statistics``."""
+        return self._ask(self._caller.statistics)
+
     def wait_leader(self) -> str:
         """See ``Member.wait_leader``."""
         return self._thread.call(self._caller.wait_leader)
@@ -131,6 +136,10 @@ class BlockingClient(BlockingCaller[OutsideClient]):
     def endpoint(self) -> str:
         """See ``OutsideClient.endpoint``."""
         return self._caller.endpoint
+
+    def statistics(self) -> ClientStatistics:
+        """See ``OutsideClient.statistics``."""
+        return self._ask(self._caller.statistics)
 
 
 @contextmanager

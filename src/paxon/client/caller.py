@@ -9,13 +9,14 @@ from contextlib import aclosing, asynccontextmanager
 from copy import copy
 from typing import Concatenate, Final, ParamSpec, Self, TypeVar
 
-from msgspec import msgpack
+from msgspec import msgpack, structs
 
 from paxon.client.channel import Channel
 from paxon.client.observed import Observed
 from paxon.client.parts import Parts
 from paxon.client.recipes.face import Recipes
 from paxon.client.session import DEFAULT_TTL_S, Session
+from paxon.client.statistics import CallerStatistics, Counts
 from paxon.core.decree import Slot
 from paxon.errors import BadRequest
 from paxon.node.consistency import LINEARIZABLE, Consistency
@@ -43,7 +44,8 @@ class Caller(Recipes):
         self._channel = channel
         self._timeout_s = _checked(timeout_s)
         self._consistency: Consistency = LINEARIZABLE
-        self._session = Session(channel)
+        self._counts = Counts()
+        self._session = Session(channel, counts=self._counts)
         self._seen = _Seen()
 
     # --- calls ---
@@ -71,6 +73,7 @@ class Caller(Recipes):
         session = self._session
         if not session.is_ready:
             await session.wait_ready(self._timeout_s)
+        self._counts.submitted += 1
         applied = await session.begin(call, self._timeout_s)
         self._seen.note(applied.slot)
         result: R = command.result(result_of(applied.result))
@@ -87,6 +90,7 @@ class Caller(Recipes):
         """
         query = self._parts.query(method)
         call = query.call(arguments, named)
+        self._counts.read += 1
         applied = await self._channel.query(call, int(self._timeout_s * 1000), self._consistency)
         self._seen.note(applied.slot)
         result: R = query.result(applied.result)
@@ -96,6 +100,13 @@ class Caller(Recipes):
     def token(self) -> Slot:
         """The latest log entry that anything seen through this caller reflects: what causal reads ask for."""
         return self._seen.slot
+
+    def statistics(self) -> CallerStatistics:
+        """What was done through this caller, as of now."""
+        return CallerStatistics(**self._figures())
+
+    def _figures(self) -> dict[str, int]:
+        return {**structs.asdict(self._counts), "in_flight": self._session.in_flight}
 
     # --- choices ---
 
@@ -132,7 +143,7 @@ class Caller(Recipes):
         ``ttl`` is how many seconds of decided time the session outlives this program.
         """
         other = copy(self)
-        session = Session(self._channel, ttl)
+        session = Session(self._channel, ttl, self._counts)
         other._session = session
         try:
             yield other

@@ -116,6 +116,11 @@ class ClientChannel(Channel):
         """The member that is asked."""
         return self._endpoints.preferred
 
+    @property
+    def endpoints_known(self) -> int:
+        """How many members this knows of."""
+        return len(self._endpoints)
+
     async def wait_connected(self, timeout_s: float) -> None:
         """Return once a member was reached.
 

@@ -11,6 +11,7 @@ from paxon.client.caller import DEFAULT_TIMEOUT_S, Caller
 from paxon.client.client import Client
 from paxon.client.client_channel import ClientChannel
 from paxon.client.parts import Parts, named
+from paxon.client.statistics import ClientStatistics
 from paxon.net.tls import TlsFiles
 from paxon.rsm.contract import StateMachine
 
@@ -26,6 +27,11 @@ class OutsideClient(Caller):
     def endpoint(self) -> str:
         """The member that is asked at present, as ``HOST:PORT``."""
         return str(self._client_channel.endpoint)
+
+    def statistics(self) -> ClientStatistics:
+        """What was done through this client, and whom it asks."""
+        known = self._client_channel.endpoints_known
+        return ClientStatistics(**self._figures(), endpoint=self.endpoint, endpoints=known)
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from paxon.client.caller import DEFAULT_TIMEOUT_S, Caller
 from paxon.client.member_channel import MemberChannel
 from paxon.client.parts import Parts, named
 from paxon.client.standard import standard_parts
+from paxon.client.statistics import MemberStatistics
 from paxon.errors import ConfigurationError
 from paxon.node.config import NO_TOML, MemberConfig
 from paxon.node.replica import Replica
@@ -49,6 +50,21 @@ class Member(Caller):
     def status(self) -> MemberStatus:
         """This member's view of itself, at once and without asking anybody."""
         return self._node.status()
+
+    def statistics(self) -> MemberStatistics:
+        """What was done through this member's own calls, and what the member keeps and waits for."""
+        replica = self._replica
+        feed = replica.feed
+        return MemberStatistics(
+            **self._figures(),
+            sessions=len(replica.sessions),
+            first_event=feed.first_number,
+            next_event=feed.next_number,
+            apply_failures={name: part.failures for name, part in replica.assembly.objects.items() if part.failures},
+            ticks=replica.ticks,
+            clients=replica.clients,
+            queues=replica.node.queue_lengths,
+        )
 
     async def wait_leader(self) -> str:
         """The leader's name, once one is known here."""

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Final
 
 from paxon.client.channel import Channel
+from paxon.client.statistics import Counts
 from paxon.errors import (
     ApplyFailed,
     BadRequest,
@@ -99,6 +100,8 @@ class _Command:
     def fail(self, error: RequestError) -> None:
         """Tell the caller, who may have gone away."""
         if not self.future.done():
+            if isinstance(error, OutcomeUnknown):
+                self._session.counts.unknown += 1
             self.future.set_exception(error)
 
 
@@ -108,8 +111,9 @@ class Session:
     Invariant: ``_commands`` has every number that ``_submitter`` has open; each is on its way, or in ``_unsent``.
     """
 
-    def __init__(self, channel: Channel, ttl_s: float = DEFAULT_TTL_S) -> None:
-        """
+    def __init__(self, channel: Channel, ttl_s: float = DEFAULT_TTL_S, counts: Counts | None = None) -> None:
+        """What happens is added to ``counts``.
+
         Raises:
             BadRequest: if ``ttl_s`` is no time that a session can live for.
         """
@@ -125,14 +129,12 @@ class Session:
         self._resending: asyncio.TimerHandle | None = None
         self._opening: asyncio.Task[None] | None = None
         self._not_open_because: RequestError | None = None
-        """Why the last attempt to open it failed."""
         self._is_open = False
         self._is_closed = False
         self._keeping: asyncio.TimerHandle | None = None
         self._room = asyncio.Event()
         self._room.set()
-        self.resent = 0
-        """How many commands were sent again."""
+        self.counts = counts or Counts()
 
     @property
     def in_flight(self) -> int:
@@ -322,7 +324,7 @@ class Session:
                 command.fail(self._verdict(command))
             if command.future.done():
                 self._submitter.withdraw(sequence)
-            self.resent += 1
+            self.counts.resent += 1
             self._send(command, now)
 
     @staticmethod

@@ -279,6 +279,11 @@ class Node:
         return self._running.reads
 
     @property
+    def queue_lengths(self) -> dict[str, int]:
+        """How much waits where: nothing, at a member that has nothing to do."""
+        return self._running.queue_lengths
+
+    @property
     def is_leader(self) -> bool:
         """Whether this member leads."""
         return self._running.role is Role.LEADER

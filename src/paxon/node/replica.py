@@ -70,6 +70,11 @@ class Replica:
         """How many commands this member had decided only to let time catch up."""
         return 0 if self._upkeep is None else self._upkeep.ticks
 
+    @property
+    def clients(self) -> int:
+        """How many connections of outside clients there are."""
+        return 0 if self._port is None else self._port.statistics().connections
+
     # --- what outside clients ask ---
 
     def submit(self, command: bytes, timeout_ms: int) -> "asyncio.Future[Applied]":
