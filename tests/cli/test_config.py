@@ -6,7 +6,7 @@ import pytest
 
 from paxon.core.roster import Flexible, Majority, Weighted
 from paxon.errors import ConfigurationError
-from paxon.node.config import Address, Limits, MemberConfig, Timing
+from paxon.node.config import Address, LeaseTerms, Limits, MemberConfig, Timing
 
 GOOD = """
 cluster = "orders"
@@ -61,6 +61,8 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
         pipeline_depth = 3
         [timing]
         presence_ms = 50
+        [lease]
+        duration_ms = 400
         """,
     )
     assert config.peer_address == Address("::", 9)
@@ -70,6 +72,7 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
     assert config.tls.key == Path("/etc/n2.key")
     assert config.limits.pipeline_depth == 3
     assert config.timing.presence_ms == 50
+    assert config.lease == LeaseTerms(duration_ms=400)
     assert config.endpoint_of("n2") == "two.example:7400"
     assert config.endpoint_of("n1") == "one.example:7400"
 
@@ -105,6 +108,13 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
         ("[members]", "[limits]\ndepth = 2\n[members]", "unknown setting limits.depth"),
         ("[members]", "[limits]\nwaiting_bytes_max = 5\n[members]", "limits.waiting_bytes_max is 5"),
         ("[members]", "[timing]\nelection_timeout_ms = 200\n[members]", "choose from 300 to"),
+        (
+            "[members]",
+            "[lease]\nduration_ms = 200\n[members]",
+            "of which 149 can be used: choose one",
+        ),
+        ("[members]", "[lease]\nduration_ms = 600000\n[members]", "choose from 1 to 60000"),
+        ("[members]", "[lease]\ndrift_ppm = 1000000\n[members]", "lease.drift_ppm is 1000000: choose from 0 to 500000"),
         ("[members]", '[endpoints]\nn9 = "a:1"\n[members]', "n9"),
         ("[members]", '[tls]\ncert = "a"\nkey = "b"\n[members]', "the setting tls.ca is missing"),
         ("[members]", "[members", "is not a TOML file"),

@@ -9,6 +9,7 @@ from itertools import combinations
 
 from paxon.core.decree import FIRST_SLOT, Ballot, Decree, NodeId, Slot
 from paxon.core.effects import Effects, Letter
+from paxon.core.lease import NO_LEASE, LeaseTerms
 from paxon.core.ledger import Ledger, Outcome, Record, Vote
 from paxon.core.legislator import Legislator
 from paxon.core.messages import HandOver, LastVote, Message, NextBallot, Presence
@@ -64,9 +65,11 @@ def idle(
     timing: Timing = TIMING,
     now_ms: int = 0,
     chance: int = 0,
+    terms: LeaseTerms = NO_LEASE,
+    forgotten_ms: int = 0,
 ) -> Legislator:
     """A legislator that holds no slip."""
-    return Legislator(me, written(*records), rosters(quorums), timing, now_ms, chance)
+    return Legislator(me, written(*records), rosters(quorums), timing, now_ms, chance, terms, forgotten_ms)
 
 
 def stand(member: Legislator, now_ms: int = 0, *, above: int = 0) -> Effects:
@@ -87,9 +90,10 @@ def trying(
     timing: Timing = TIMING,
     above: int = 0,
     now_ms: int = 0,
+    terms: LeaseTerms = NO_LEASE,
 ) -> Legislator:
     """A legislator in steps 1 and 2, with its own promise given but its own answer still on the way."""
-    member = idle(me, *records, quorums=quorums, timing=timing, now_ms=now_ms)
+    member = idle(me, *records, quorums=quorums, timing=timing, now_ms=now_ms, terms=terms)
     stand(member, now_ms, above=above)
     own = trying_slip(member).ballot
     member.receive(me, NextBallot(own, member.ledger.passed_until), now_ms)
@@ -123,9 +127,10 @@ def polling(
     timing: Timing = TIMING,
     above: int = 0,
     now_ms: int = 0,
+    terms: LeaseTerms = NO_LEASE,
 ) -> Legislator:
     """A president.  Its own answer comes first, then those of as many others as it takes, or just ``answers``."""
-    member = trying(me, *records, quorums=quorums, timing=timing, above=above, now_ms=now_ms)
+    member = trying(me, *records, quorums=quorums, timing=timing, above=above, now_ms=now_ms, terms=terms)
     own = trying_slip(member).ballot
     mine = own_promise(member, own)
     others = {other: promise(own) for other in quorums.members if other != me} if answers is None else answers

@@ -12,6 +12,7 @@ from random import Random
 from typing import Generic, TypeVar
 
 from paxon.core.decree import Ballot, NodeId, Slot
+from paxon.core.lease import NO_LEASE, LeaseTerms
 from paxon.core.ledger import Ledger, Outcome, PromisedBallot, Record, TriedBallot, Vote
 from paxon.core.messages import HandOver, LastVote, NextBallot, Voted
 from paxon.core.roster import Majority, Roster, Rosters
@@ -122,7 +123,7 @@ class StageClock:
         return self._stage.now_ms
 
     def wall_ms(self) -> int:
-        return EPOCH_MS + self._stage.now_ms
+        return EPOCH_MS + self._stage.now_ms + self._seat.wall_ahead_ms
 
     def chance(self) -> int:
         return self._random.getrandbits(32)
@@ -239,6 +240,8 @@ class Seat:
         self.machine = Journal()
         self.fatal: list[Exception] = []
         self.leaders: list[Ballot | None] = []
+        self.wall_ahead_ms = 0
+        """How far the wall clock has come away from the monotonic one, as when that stands still."""
         self._host: Host | None = None
 
     @property
@@ -271,6 +274,8 @@ class Seat:
             boot=1000 * self.number + self.life,
             fatal=self.fatal.append,
             leader_changed=self.leaders.append,
+            terms=self.stage.terms,
+            forgotten_lease_ms=0 if self.life == 1 else self.stage.terms.duration_ms,
         )
         self._host.start()
 
@@ -305,12 +310,14 @@ class Stage:
         present: Iterable[int] | None = None,
         limits: Limits | None = None,
         timing: Timing | None = None,
+        terms: LeaseTerms = NO_LEASE,
         latency_ms: int = 1,
         sync_ms: int = 0,
     ) -> None:
         self.rosters = Rosters(Roster(Majority(tuple(m(number) for number in range(1, members + 1)))))
         self.limits = limits or Limits()
         self.timing = timing or Timing()
+        self.terms = terms
         self.latency_ms = latency_ms
         self.sync_ms = sync_ms
         self.now_ms = 0

@@ -482,6 +482,17 @@ def test_a_state_that_a_barrier_confirmed_serves_stale_reads_until_it_is_too_old
     assert not stage[2].host.may_read(LINEARIZABLE)
 
 
+def test_a_standstill_makes_a_state_too_old_for_any_bound() -> None:
+    stage = led()
+    run_until_answered(stage, stage[2].read(consistency=Stale(300)))
+    assert stage[2].host.may_read(Stale(60_000))
+    stage[2].wall_ahead_ms = 3_600_000
+    assert not stage[2].host.may_read(Stale(60_000))
+    stage.run_for(1)
+    run_until_answered(stage, stage[2].read(consistency=Stale(300)))
+    assert stage[2].host.may_read(Stale(60_000))
+
+
 def test_a_read_by_slot_is_answered_by_whoever_has_applied_it() -> None:
     stage = led()
     stage.is_lost = lambda sent: sent.to == 2 and isinstance(sent.message, BeginBallot | Success)

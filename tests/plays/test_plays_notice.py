@@ -9,7 +9,7 @@ import re
 import pytest
 
 from paxon.sim.play import BROKEN, run_play
-from tests.mutants import core, host, presidency
+from tests.mutants import core, host, leases, presidency
 from tests.mutants.mutant import Mutant
 from tests.plays.test_plays import PLAYS
 
@@ -57,6 +57,9 @@ NOTICED: tuple[tuple[str, Mutant, str], ...] = (
     ("g2_a_vote_leaves_after_the_sync", host.outbox_holds_nothing, "I7: "),
     ("g2_a_failed_sync_ends_the_member", host.failed_sync_shrugged_off, "I7: "),
     ("g3_a_deposed_president_answers_no_read", presidency.read_without_a_roll_call, "a read at member 1 sees slot 2"),
+    ("g3_a_lease_lets_the_president_read_alone", leases.grant_ignored, "not so: 3 promised 4.2"),
+    ("g3_a_president_sleeps_past_its_lease", presidency.read_without_a_roll_call, "sees slot 1"),
+    ("g3_a_forgotten_grant_is_waited_out", leases.forgotten_grant_not_waited_out, "not so: 2 promised 4.3"),
     (
         "g3_a_new_president_first_finds_out_what_passed",
         presidency.read_before_recovery,

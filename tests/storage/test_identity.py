@@ -170,6 +170,17 @@ def test_every_start_has_a_higher_number() -> None:
     assert again.identity.boot == 2
 
 
+def test_the_longest_lease_that_any_life_may_have_granted_is_known_to_every_later_one() -> None:
+    disk = MemoryDirectory()
+    forgotten = []
+    for lease_ms in (0, 300, 500, 0, 200):
+        life = opened(disk)
+        forgotten.append(life.forgotten_lease_ms)
+        life.begin_life(lease_ms)
+        disk = disk.crash()
+    assert forgotten == [0, 0, 300, 500, 500]
+
+
 def test_a_disowned_directory_is_never_opened_again() -> None:
     disk = MemoryDirectory()
     opened(disk).disown("an older copy was put back")

@@ -1,12 +1,14 @@
 """Who presides, who is missed, and when to try oneself: the presidential selection of sections 2.4 and 3.3.1.
 
-Liveness only.  Nothing here can make two decrees pass in one slot, so it may be as clever as
+Liveness only, but for the grants of leases, which it hands out with its answers to the roll and
+leaves to ``lease``.  Nothing here can make two decrees pass in one slot, so it may be as clever as
 it likes: a president stays while it is heard, a member asks before it disturbs, and only a
 member that has caught up is followed.
 """
 
 from paxon.core.archive import Archive
 from paxon.core.decree import NO_BALLOT, Ballot, NodeId
+from paxon.core.lease import Grants, LeaseTerms
 from paxon.core.messages import Canvass, CanvassReply, HandOver, Presence, Present, Superseded
 from paxon.core.pen import Pen
 from paxon.core.president import President
@@ -21,13 +23,24 @@ PATIENCE_MAX = 3
 class Attendance:
     """What we believe about the president, and our own candidature."""
 
-    def __init__(self, pen: Pen, president: President, archive: Archive, rosters: Rosters, timing: Timing) -> None:
+    def __init__(
+        self,
+        pen: Pen,
+        president: President,
+        archive: Archive,
+        rosters: Rosters,
+        timing: Timing,
+        grants: Grants,
+        terms: LeaseTerms,
+    ) -> None:
         self._pen = pen
         self._ledger = pen.ledger
         self._president = president
         self._archive = archive
         self._rosters = rosters
         self._timing = timing
+        self._grants = grants
+        self._terms = terms
         self.heard: Ballot | None = None
         """The ballot of the president we last heard, or ``None``: nobody, or one we miss by now."""
         self._heard_ms = pen.now_ms
@@ -55,7 +68,11 @@ class Attendance:
         """Miss the president, and ask whether others do."""
         if self._president.slip is None and self._pen.now_ms >= self._act_at_ms:
             self.heard = None
-            self._ask_around()
+            if self._grants.are_binding:
+                # Nobody who is bound as we are will promise us anything before that.
+                self._act_at_ms = self._grants.until_ms + self._pen.jitter(self._timing.presence_ms // 4)
+            else:
+                self._ask_around()
 
     def heard_from(self, ballot: Ballot) -> None:
         """A president is at work.
@@ -100,7 +117,8 @@ class Attendance:
             return
         self.heard_from(message.ballot)
         self._archive.on_claim(sender, message.ballot, message.passed_until)
-        self._pen.send(sender, Present(message.ballot, message.roll_call, self._ledger.passed_until))
+        lease_ms = self._grants.give(message.ballot, message.lease_ms)
+        self._pen.send(sender, Present(message.ballot, message.roll_call, self._ledger.passed_until, lease_ms))
 
     def on_canvass(self, sender: NodeId, message: Canvass) -> None:
         """Support a candidate if we miss the president too and the candidate has all that we have (3.3.1)."""
@@ -130,10 +148,11 @@ class Attendance:
         may_follow = message.ballot >= self._ledger.next_ballot
         if may_follow and self._president.slip is None and self._ledger.passed_until >= message.passed_until:
             self.note(message.ballot)
-            self._stand()
+            # Without leases nobody can be bound, and the question stays as short as it is.
+            self._stand(message.ballot if self._terms.duration_ms else NO_BALLOT)
 
     def _misses_president(self) -> bool:
-        if isinstance(self._president.slip, Polling):
+        if isinstance(self._president.slip, Polling) or self._grants.are_binding:
             return False
         return self.heard is None or self._pen.now_ms - self._heard_ms >= self._timing.election_timeout_ms
 
@@ -152,11 +171,11 @@ class Attendance:
         if self._supporters is not None and roster.is_promise_quorum(self._supporters):
             self._stand()
 
-    def _stand(self) -> None:
+    def _stand(self, released: Ballot = NO_BALLOT) -> None:
         self._supporters = None
         self.heard = None
         self._wait(self._timing.election_timeout_ms)
-        self._president.try_ballot(self._highest)
+        self._president.try_ballot(self._highest, released)
 
     def _pause(self) -> int:
         """Between canvasses: grows with every one in vain, and differs between members by chance."""

@@ -16,6 +16,7 @@ from paxon.core.archive import Archive
 from paxon.core.attendance import Attendance
 from paxon.core.decree import Ballot, NodeId, Slot
 from paxon.core.effects import Effects
+from paxon.core.lease import NO_LEASE, Grants, Lease, LeaseTerms
 from paxon.core.ledger import Ledger
 from paxon.core.messages import (
     BeginBallot,
@@ -34,6 +35,7 @@ from paxon.core.messages import (
 )
 from paxon.core.pen import Pen
 from paxon.core.president import President
+from paxon.core.roll import Roll
 from paxon.core.roster import Rosters
 from paxon.core.slip import Polling, Slip
 from paxon.core.timing import Timing
@@ -49,14 +51,27 @@ class Legislator:
     the legislator must not be used again.
     """
 
-    def __init__(self, me: NodeId, ledger: Ledger, rosters: Rosters, timing: Timing, now_ms: int, chance: int) -> None:
+    def __init__(
+        self,
+        me: NodeId,
+        ledger: Ledger,
+        rosters: Rosters,
+        timing: Timing,
+        now_ms: int,
+        chance: int,
+        terms: LeaseTerms = NO_LEASE,
+        forgotten_ms: int = 0,
+    ) -> None:
+        """``forgotten_ms`` is the longest lease that an earlier life of this member may have granted."""
         self.me = me
         self.ledger = ledger
         self._pen = Pen(me, ledger, now_ms, chance)
         self._archive = Archive(self._pen, timing)
-        self._voter = Voter(self._pen, self._archive)
-        self._president = President(self._pen, self._archive, rosters, timing)
-        self._attendance = Attendance(self._pen, self._president, self._archive, rosters, timing)
+        grants = Grants(self._pen, terms, forgotten_ms)
+        self._voter = Voter(self._pen, self._archive, grants)
+        self._roll = Roll(self._pen, rosters, terms)
+        self._president = President(self._pen, self._archive, rosters, timing, self._roll)
+        self._attendance = Attendance(self._pen, self._president, self._archive, rosters, timing, grants, terms)
         self._conducted = False
         """Whether we conducted a ballot when this step began."""
 
@@ -88,6 +103,17 @@ class Legislator:
         """The slot that the next ``propose`` will use, while polling."""
         slip = self._president.slip
         return slip.next_slot if isinstance(slip, Polling) else None
+
+    @property
+    def lease(self) -> Lease | None:
+        """What we hold by which our ledger, just as it is, has everything that was announced to anybody; see ``Roll``.
+
+        A read that finds it, and then a clock that does not show its end yet, is linearizable: what
+        was announced before the clock was read was known here by then, and what came into the
+        ledger since does no harm.
+        """
+        slip = self._president.slip
+        return self._roll.lease(slip) if isinstance(slip, Polling) else None
 
     @property
     def claimed_until(self) -> Slot:

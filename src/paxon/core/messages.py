@@ -7,16 +7,20 @@ who presides, section 2.4's presence messages) and never change what may pass.
 
 from msgspec import Struct
 
-from paxon.core.decree import Ballot, Decree, NodeId, Slot
+from paxon.core.decree import NO_BALLOT, Ballot, Decree, NodeId, Slot
 from paxon.core.ledger import Outcome, Vote
 
 
 class NextBallot(Struct, frozen=True, omit_defaults=True):
-    """Prepare: will you vote in nothing older than ``ballot``?  We know every decree below ``passed_until``."""
+    """Prepare: will you vote in nothing older than ``ballot``?  We know every decree below ``passed_until``.
+
+    ``released`` is the ballot of the president that asked us to take over: it has given up its lease.
+    """
 
     ballot: Ballot
     passed_until: Slot
     line: int = 0
+    released: Ballot = NO_BALLOT
 
 
 class LastVote(Struct, frozen=True, omit_defaults=True):
@@ -75,20 +79,28 @@ class Lacking(Struct, frozen=True):
 
 
 class Presence(Struct, frozen=True, omit_defaults=True):
-    """Heartbeat: the president of ``ballot`` is here.  ``roll_call`` numbers the calls of one ballot."""
+    """Heartbeat: the president of ``ballot`` is here.  ``roll_call`` numbers the calls of one ballot.
+
+    With ``lease_ms`` it asks whoever answers to promise nothing above ``ballot`` for so long.
+    """
 
     ballot: Ballot
     roll_call: int
     passed_until: Slot
     lines: tuple[tuple[NodeId, int], ...] = ()
+    lease_ms: int = 0
 
 
-class Present(Struct, frozen=True):
-    """Heartbeat response: we heard call ``roll_call`` and have promised nothing above ``ballot``."""
+class Present(Struct, frozen=True, omit_defaults=True):
+    """Heartbeat response: we heard call ``roll_call`` and have promised nothing above ``ballot``.
+
+    Nor shall we for ``lease_ms`` from the moment we heard it, by our clock.
+    """
 
     ballot: Ballot
     roll_call: int
     passed_until: Slot
+    lease_ms: int = 0
 
 
 class Canvass(Struct, frozen=True):

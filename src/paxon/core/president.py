@@ -41,19 +41,21 @@ below it, and a voter of each of those is among the responders; so honest answer
 class President:
     """Conducts at most one ballot at a time, in all slots at once."""
 
-    def __init__(self, pen: Pen, archive: Archive, rosters: Rosters, timing: Timing) -> None:
+    def __init__(self, pen: Pen, archive: Archive, rosters: Rosters, timing: Timing, roll: Roll) -> None:
         self._pen = pen
         self._ledger = pen.ledger
         self._archive = archive
         self._rosters = rosters
         self._timing = timing
-        self._roll = Roll(pen, rosters)
+        self._roll = roll
         self.slip: Slip = None
 
     # --- steps 1 and 2 ---
 
-    def try_ballot(self, above: Ballot) -> None:
+    def try_ballot(self, above: Ballot, released: Ballot = NO_BALLOT) -> None:
         """Start a ballot of our own above ``above`` and everything we ever tried or promised (step 1).
+
+        ``released`` is the ballot that its president asked us to follow, with its lease given up.
 
         Enabled when: there is a higher round; whether it is wise is for attendance to say.
         Effects: ``last_tried`` rises durably before the first ``NextBallot`` leaves, so that no
@@ -67,7 +69,7 @@ class President:
             return
         ballot = Ballot(highest + 1, self._pen.me)
         self._pen.write(TriedBallot(ballot))
-        self.slip = Trying(ballot, until_ms=now_ms + self._timing.election_timeout_ms, sent_ms=now_ms)
+        self.slip = Trying(ballot, now_ms + self._timing.election_timeout_ms, now_ms, released)
         self._send_next_ballot(self.slip)
 
     def on_last_vote(self, sender: NodeId, message: LastVote) -> None:
@@ -275,6 +277,9 @@ class President:
         caught_up = [member for member in self._others() if slip.standing.get(member) == passed_until]
         if caught_up:
             heir = max(caught_up, key=lambda member: slip.heard_ms[member])
+            # For good, and before anybody can hear of it: this letter may be late for hours, and whoever
+            # gets it then tells the others, rightly, that they are bound to this ballot no more.
+            slip.is_lease_released = True
             self._pen.send(heir, HandOver(slip.ballot, passed_until))
 
     # --- time ---
@@ -335,7 +340,8 @@ class President:
 
     def _send_next_ballot(self, slip: Trying) -> None:
         silent = [member for member in self._electorate() if member not in slip.promises]
-        self._pen.send_all(silent, NextBallot(slip.ballot, self._ledger.passed_until), after=self._ledger.line)
+        message = NextBallot(slip.ballot, self._ledger.passed_until, released=slip.released)
+        self._pen.send_all(silent, message, after=self._ledger.line)
 
     def _electorate(self) -> tuple[NodeId, ...]:
         return self._rosters.of(self._ledger.passed_until).members

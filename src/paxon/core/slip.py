@@ -8,7 +8,8 @@ from collections import deque
 
 from msgspec import Struct, field
 
-from paxon.core.decree import Ballot, Decree, NodeId, Slot
+from paxon.core.decree import NO_BALLOT, Ballot, Decree, NodeId, Slot
+from paxon.core.lease import Lease
 from paxon.core.ledger import Vote
 from paxon.core.messages import LastVote
 
@@ -20,6 +21,8 @@ class Trying(Struct):
     until_ms: int
     """When to give up."""
     sent_ms: int
+    released: Ballot = NO_BALLOT
+    """The ballot of the president that asked us to take over, if members may be bound to it."""
     promises: dict[NodeId, LastVote] = field(default_factory=dict)
 
     def latest_votes(self) -> dict[Slot, Vote]:
@@ -86,6 +89,14 @@ class Polling(Struct):
     waiting: list[int] = field(default_factory=list)
     """Tokens that came while a roll call was under way, for the next one."""
     handing_over_until_ms: int | None = None
+    called_ms: dict[int, int] = field(default_factory=dict)
+    """When we began each roll call that asked for a lease, as long as an answer to it may be worth something."""
+    grants: dict[NodeId, Lease] = field(default_factory=dict)
+    """The latest that each member lets us count on."""
+    lease: Lease | None = None
+    """What a vote quorum lets us count on."""
+    is_lease_released: bool = False
+    """Whether we told somebody that our lease is over: it is, for as long as this ballot lasts."""
 
     def told(self, passed_until: Slot) -> None:
         """The others are being told that everything below ``passed_until`` has passed."""

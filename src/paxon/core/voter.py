@@ -1,10 +1,11 @@
 """The voting part of a legislator: steps 2, 4 and 6 (industry: acceptor and learner).
 
-Knows: the ledger.  Does not know: who should preside, or any ballot of its own.
+Knows: the ledger, and to whom we are bound by a lease.  Does not know: who should preside, or any ballot of its own.
 """
 
 from paxon.core.archive import Archive
 from paxon.core.decree import NodeId
+from paxon.core.lease import Grants
 from paxon.core.ledger import PromisedBallot, Vote
 from paxon.core.messages import BeginBallot, LastVote, NextBallot, Superseded, Voted
 from paxon.core.pen import Pen
@@ -16,17 +17,19 @@ LAST_VOTE_BYTES = 256 * 1024
 
 
 class Voter:
-    """Promises and votes.  Everything it remembers is in the ledger."""
+    """Promises and votes.  Everything it remembers for longer than a lease is in the ledger."""
 
-    def __init__(self, pen: Pen, archive: Archive) -> None:
+    def __init__(self, pen: Pen, archive: Archive, grants: Grants) -> None:
         self._pen = pen
         self._ledger = pen.ledger
         self._archive = archive
+        self._grants = grants
 
     def on_next_ballot(self, sender: NodeId, message: NextBallot) -> None:
         """Promise to vote in nothing older, and report what we voted for (step 2).
 
-        Enabled when: always.
+        Enabled when: no president counts on us to follow nobody else.  The paper knows no such
+        word, and not acting is always safe (2.2e); candidates ask again.
         Effects: raises ``next_ballot``; answers with our votes and the outcomes the sender
         lacks.  An older ballot is answered with ``Superseded``.
         """
@@ -36,6 +39,10 @@ class Voter:
             self._pen.send(sender, Superseded(message.ballot, by=ledger.next_ballot))
             return
         if message.ballot > ledger.next_ballot:
+            # Only promises are refused, not votes: a later ballot that asks for votes has a promise
+            # quorum, and somebody in it was bound like us and is no more, so the lease is over.
+            if self._grants.forbid(message.ballot, message.released):
+                return
             self._pen.write(PromisedBallot(message.ballot))
         # An equal ballot falls through, because our first answer may be lost: section 2.3 ignores
         # b <= nextBal, the appendix allows b >= nextBal (E2).

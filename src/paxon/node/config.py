@@ -20,14 +20,15 @@ import msgspec
 from msgspec import Struct, field
 
 from paxon.core.decree import NODE_ID_MAX, NodeId
+from paxon.core.lease import NO_LEASE, LeaseTerms
 from paxon.core.roster import Roster
 from paxon.core.timing import Timing
 from paxon.errors import ConfigurationError
 from paxon.net.complaints import printable
 from paxon.net.tls import TlsFiles
-from paxon.node.settings import MAJORITY, Address, Limits, QuorumSettings, validate_timing
+from paxon.node.settings import MAJORITY, Address, Limits, QuorumSettings, validate_lease, validate_timing
 
-__all__ = ["MAJORITY", "Address", "Limits", "MemberConfig", "QuorumSettings", "Timing", "TlsFiles"]
+__all__ = ["MAJORITY", "Address", "LeaseTerms", "Limits", "MemberConfig", "QuorumSettings", "Timing", "TlsFiles"]
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 """Names of members and clusters: they appear in file names, log lines and certificates."""
@@ -71,6 +72,7 @@ class MemberConfig(Struct, frozen=True, kw_only=True):
     """Allow traffic beyond this machine without TLS."""
     limits: Limits = Limits()
     timing: Timing = Timing()
+    lease: LeaseTerms = NO_LEASE
 
     def __post_init__(self) -> None:
         _check_name("cluster", self.cluster)
@@ -101,6 +103,7 @@ class MemberConfig(Struct, frozen=True, kw_only=True):
                     )
         self.limits.validate()
         validate_timing(self.timing)
+        validate_lease(self.lease, self.timing)
         # Made once here so that wrong quorums are refused before anything starts.
         _ = self.roster
 
@@ -149,6 +152,7 @@ class MemberConfig(Struct, frozen=True, kw_only=True):
             insecure=raw.insecure,
             limits=raw.limits,
             timing=raw.timing,
+            lease=raw.lease,
         )
 
     @property
@@ -213,6 +217,7 @@ class _Settings(Struct, forbid_unknown_fields=True):
     insecure: bool = False
     limits: Limits = Limits()
     timing: Timing = Timing()
+    lease: LeaseTerms = NO_LEASE
 
 
 def _addresses(what: str, texts: Mapping[str, str]) -> dict[str, Address]:

@@ -1,6 +1,6 @@
 """What a read may be asked to promise: how much of what happened elsewhere its answer reflects.
 
-Knows: the four promises of docs/reads.md, as values that travel.  Does not know: how a member keeps
+Knows: the promises of docs/reads.md, as values that travel.  Does not know: how a member keeps
 one; ``node.freshness`` and ``node.readings`` do.
 """
 
@@ -11,6 +11,14 @@ from paxon.core.decree import Slot
 
 class Linearizable(Struct, frozen=True, tag="linearizable"):
     """Everything acknowledged or read anywhere before the read was asked (3.3.4).  Rests on no clock."""
+
+
+class Leased(Struct, frozen=True, tag="leased"):
+    """As ``Linearizable``, and with no question to anybody if the member leads by lease.
+
+    Rests on it that no member's monotonic clock runs faster or slower than the lease's terms allow.
+    Where no lease is at hand it costs what ``Linearizable`` does.
+    """
 
 
 class AtLeast(Struct, frozen=True, tag="at_least"):
@@ -32,7 +40,8 @@ class Stale(Struct, frozen=True, tag="stale"):
     max_age_ms: int | None = None
 
 
-Consistency = Linearizable | AtLeast | Stale
+Consistency = Linearizable | Leased | AtLeast | Stale
 
 LINEARIZABLE = Linearizable()
+LEASED = Leased()
 STALE = Stale()

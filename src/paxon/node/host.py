@@ -12,10 +12,11 @@ import errno
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import ParamSpec, assert_never
+from typing import ParamSpec
 
 from paxon.core.decree import NO_BALLOT, Ballot, NodeId, Slot
 from paxon.core.effects import Effects, Letter, Recall
+from paxon.core.lease import NO_LEASE, LeaseTerms
 from paxon.core.ledger import Ledger, Outcome
 from paxon.core.legislator import Legislator
 from paxon.core.messages import (
@@ -41,7 +42,8 @@ from paxon.errors import (
     check,
 )
 from paxon.net.peer_memory import PeerMemory
-from paxon.node.consistency import LINEARIZABLE, AtLeast, Consistency, Linearizable, Stale
+from paxon.node.consistency import LINEARIZABLE, Consistency
+from paxon.node.freshness import Freshness
 from paxon.node.letters import AskReading, HostMessage, PeerMessage, ReadingAt
 from paxon.node.outbox import Outbox
 from paxon.node.ports import Clock, Disk, Reply, Timer, Transport
@@ -82,7 +84,8 @@ class Host:
 
     ``ledger`` and ``applier`` come replayed from the disk.  ``boot`` tells this life of the
     process from every other.  ``leader_changed`` hears of every change of what ``leader`` says.
-    ``memory`` is what is known of the other members' ledgers.
+    ``memory`` is what is known of the other members' ledgers.  ``terms`` are those of the leader's lease, and
+    ``forgotten_lease_ms`` the longest that an earlier life of this member may have granted.
     After ``fatal`` was called the host is dead: nothing it is told has any effect.
     """
 
@@ -101,6 +104,8 @@ class Host:
         fatal: Callable[[Exception], None],
         leader_changed: Callable[[Ballot | None], None],
         memory: PeerMemory | None = None,
+        terms: LeaseTerms = NO_LEASE,
+        forgotten_lease_ms: int = 0,
     ) -> None:
         self._me = me
         self._memory = memory or PeerMemory()
@@ -111,7 +116,10 @@ class Host:
         self._limits = limits
         self._fatal = fatal
         self._leader_changed = leader_changed
-        self.legislator = Legislator(me, ledger, rosters, timing, clock.monotonic_ms(), clock.chance())
+        self.legislator = Legislator(
+            me, ledger, rosters, timing, clock.monotonic_ms(), clock.chance(), terms, forgotten_lease_ms
+        )
+        self._freshness = Freshness(clock, self.legislator, terms.pause_ms)
         self._outbox = Outbox(ledger.line)
         self._requests = Requests(me, limits, timing.retransmit_ms, boot, ledger.last_tried, clock, self._send)
         self._to_myself: deque[Message] = deque()
@@ -124,7 +132,6 @@ class Host:
         self._is_pump_due = False
         self._is_dead = False
         self.is_disk_full = False
-        self.reads = ReadCounts()
         self._timer: Timer | None = None
         self._timer_at_ms = 0
         self._is_ticking = False
@@ -149,6 +156,16 @@ class Host:
         if isinstance(slip, Polling):
             return Role.LEADER
         return Role.CANDIDATE if isinstance(slip, Trying) else Role.FOLLOWER
+
+    @property
+    def leads_by_lease(self) -> bool:
+        """Whether this member's state, as it is, is the latest there is: a leased read is answered from it."""
+        return self._freshness.leads_by_lease
+
+    @property
+    def reads(self) -> ReadCounts:
+        """How reads were served here so far."""
+        return self._freshness.counts
 
     @property
     def open_requests(self) -> int:
@@ -206,17 +223,7 @@ class Host:
 
     def may_read(self, consistency: Consistency) -> bool:
         """Whether this member's state, as it is at this moment, keeps the promise of ``consistency``."""
-        match consistency:
-            case Linearizable():
-                return False
-            case AtLeast(slot=slot):
-                is_fit = slot < self.applied_until
-            case Stale(max_age_ms=max_age_ms):
-                is_fit = max_age_ms is None or self._requests.is_fresh(max_age_ms)
-            case _:
-                assert_never(consistency)
-        self.reads.at_once += is_fit
-        return is_fit
+        return self._freshness.allows(consistency, self.applied_until, self._requests.fresh_ms)
 
     def read(self, reply: Reply[int], timeout_ms: int, consistency: Consistency = LINEARIZABLE) -> None:
         """Wait until this member's state keeps the promise of ``consistency``; ``reply`` gets its ``applied_until``.
@@ -226,10 +233,7 @@ class Host:
         Raises:
             RequestError: if it is refused at once.
         """
-        if isinstance(consistency, AtLeast):
-            self.reads.after_slot += 1
-        else:
-            self.reads.after_barrier += 1
+        self._freshness.waits(consistency)
         self._requests.read(reply, timeout_ms, consistency)
         self._pump_soon()
         self._start_ticking()
@@ -446,6 +450,7 @@ class Host:
         self._timer = None
         if self._is_dead:
             return
+        self._freshness.pauses.was_due(self._timer_at_ms)
         now_ms = self._clock.monotonic_ms()
         if now_ms < self.legislator.next_deadline():
             self._arm_timer()

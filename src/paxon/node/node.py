@@ -109,7 +109,7 @@ class Node:
         ledger = self._replay(directory)
         self._memory = self._recall_memory(directory)
         life = secrets.randbits(LIFE_BITS)
-        boot = directory.begin_life()
+        boot = directory.begin_life(config.lease.duration_ms)
         loop = asyncio.get_running_loop()
         self._disk = ThreadedDisk(self._opened(self._ledger_file), loop, self._on_damage)
         self._links = links = self._make_links(directory, lambda: Standing(ledger.line, boot, life))
@@ -127,6 +127,8 @@ class Node:
             fatal=self._on_fatal,
             leader_changed=self._on_leader,
             memory=self._memory,
+            terms=config.lease,
+            forgotten_lease_ms=directory.forgotten_lease_ms,
         )
         await links.start()
         self._keeping = asyncio.ensure_future(self._keep_memory(directory))

@@ -94,10 +94,10 @@ class Requests:
         else:
             self._readings.add(reply, deadline_ms)
 
-    def is_fresh(self, max_age_ms: int) -> bool:
-        """Whether our state is known to reflect everything acknowledged longer than ``max_age_ms`` ago."""
-        fresh_ms = self._readings.fresh_ms
-        return fresh_ms is not None and self._clock.monotonic_ms() - fresh_ms <= max_age_ms
+    @property
+    def fresh_ms(self) -> int | None:
+        """Our state reflects everything acknowledged before this moment of our monotonic clock; see ``Readings``."""
+        return self._readings.fresh_ms
 
     def receive(self, sender: NodeId, message: HostMessage, presiding: Ballot | None) -> int | None:
         """Take one message of another member's host; returns the token of a read barrier that it asks of our core."""

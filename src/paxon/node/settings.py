@@ -12,12 +12,19 @@ from typing import Self
 from msgspec import Struct
 
 from paxon.core.decree import NodeId
+from paxon.core.lease import LeaseTerms
 from paxon.core.roster import ROSTER_LAG, Flexible, Majority, QuorumSystem, Weighted
 from paxon.core.timing import Timing
 from paxon.errors import ConfigurationError
 from paxon.net.addresses import is_loopback, written
 
 MIB = 1024 * 1024
+
+LEASE_MS_MAX = 60_000
+"""A minute: for so long nobody takes over from a leader that died."""
+
+DRIFT_PPM_MAX = 500_000
+"""Half as fast or half as slow again as true time: no clock of a machine that works is as wrong."""
 
 COMMAND_BYTES_CEILING = 16 * MIB
 """No limit on one command or decree may be set above this, so that a few of them fit one frame between members."""
@@ -104,6 +111,23 @@ def validate_timing(timing: Timing) -> None:
     _in_range("timing.election_timeout_ms", timing.election_timeout_ms, 3 * timing.presence_ms, 600_000)
     _in_range("timing.retransmit_ms", timing.retransmit_ms, 5, 60_000)
     _in_range("timing.flush_ms", timing.flush_ms, 1, 60_000)
+
+
+def validate_lease(terms: LeaseTerms, timing: Timing) -> None:
+    """Raises:
+    ConfigurationError: if a lease would always be over before it is renewed, or makes no sense otherwise.
+    """
+    _in_range("lease.drift_ppm", terms.drift_ppm, 0, DRIFT_PPM_MAX)
+    _in_range("lease.pause_ms", terms.pause_ms, 0, 60_000)
+    if terms.duration_ms == 0:
+        return
+    _in_range("lease.duration_ms", terms.duration_ms, 1, LEASE_MS_MAX)
+    usable_ms = terms.usable_ms(terms.duration_ms)
+    if usable_ms < 2 * timing.presence_ms:
+        raise ConfigurationError(
+            f"lease.duration_ms is {terms.duration_ms}, of which {max(0, usable_ms)} can be used: choose one of which "
+            f"at least {2 * timing.presence_ms} can, since it is renewed every {timing.presence_ms} ms"
+        )
 
 
 class QuorumSettings(Struct, frozen=True, forbid_unknown_fields=True):

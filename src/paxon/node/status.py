@@ -17,7 +17,11 @@ class ReadCounts(Struct):
     """How reads were served at one member since it started."""
 
     at_once: int = 0
-    """From the state as it was, without a question to anybody."""
+    """From the state as it was, without a question to anybody, for a slot or an age that was asked for."""
+    by_lease: int = 0
+    """The same, because this member led by lease."""
+    lease_refused: int = 0
+    """Leased reads that found no lease here and went the way of linearizable ones."""
     after_barrier: int = 0
     """After a barrier, shared by all who waited: at most one exchange with a quorum."""
     after_slot: int = 0

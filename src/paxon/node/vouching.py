@@ -30,8 +30,8 @@ def vouched(message: PeerMessage, me: NodeId, durable_line: int, memory: PeerMem
             return Voted(ballot, slot, durable_line)
         case NextBallot() | LastVote():
             return structs.replace(message, line=durable_line)
-        case Presence(ballot=ballot, roll_call=roll_call, passed_until=passed_until):
-            return Presence(ballot, roll_call, passed_until, ((me, durable_line), *memory.lines()))
+        case Presence(ballot=ballot, roll_call=roll_call, passed_until=passed_until, lease_ms=lease_ms):
+            return Presence(ballot, roll_call, passed_until, ((me, durable_line), *memory.lines()), lease_ms)
     return message
 
 

@@ -9,7 +9,7 @@ from random import Random
 from paxon.core.decree import NodeId
 from paxon.sim.agenda import Agenda
 from paxon.sim.clock import MILLION
-from paxon.sim.plan import HOUR_MS, MINUTE_MS, Plan
+from paxon.sim.plan import HOUR_MS, MINUTE_MS, RATE_ERROR_PPM_MAX, Plan
 from paxon.sim.strikes import CRASH_POINTS, FILE_POINTS, PARTS, Strikes
 from paxon.sim.victims import Later, Victims
 
@@ -34,7 +34,7 @@ STROBES = 20
 STROBE_MS = 100
 """A strobe moves a wall clock to and fro so often, and so fast."""
 
-RATE_PPM = (500_000, 1_500_000)
+RATE_PPM = (MILLION - RATE_ERROR_PPM_MAX, MILLION + RATE_ERROR_PPM_MAX)
 """How slow and how fast a monotonic clock may run."""
 
 RATE_MS = (500, 8_000)

@@ -178,12 +178,12 @@ class Member:
         ledger, applier = _replayed(records, watched)
         self.clock = clock = self._clock(life)
         self.disk = disk = self._disk(life, file, plan, fatal)
-        boot = data.begin_life()
+        boot = data.begin_life(self._plan.lease.duration_ms)
         # A process's number takes the place of what it draws at random: no two lives have the same.
         self.links = links = self._links(
             life, data, lambda: Standing(ledger.line, boot, life.number), answer_ms, ready, fatal
         )
-        self.host = self._host(life, ledger, applier, clock, disk, links, fatal)
+        self.host = self._host(life, ledger, applier, clock, disk, links, fatal, data.forgotten_lease_ms)
         self.takes_part = False
         self._setting.network.reconnect(self.number)
         self._setting.trace.watcher.booted(self.number, life.number)
@@ -198,6 +198,7 @@ class Member:
         disk: SimDisk,
         links: SimLinks,
         fatal: Callable[[Exception], None],
+        forgotten_lease_ms: int,
     ) -> Host:
         agenda, trace = self._setting.agenda, self._setting.trace
         return Host(
@@ -214,6 +215,8 @@ class Member:
             fatal,
             lambda leader: trace.note(agenda.now_ms, f"leader at {self.number}: {leader and named(leader)}"),
             links.memory,
+            self._plan.lease,
+            forgotten_lease_ms,
         )
 
     def take_part(self) -> None:

@@ -243,6 +243,10 @@ class Oracle:
                 book.voters_seen[slot] = voters
                 history.polling(slot, slip.ballot, open_.decree, open_.voters)
 
+    def leading(self, holders: Sequence[NodeId]) -> None:
+        """At one true time ``holders`` would answer reads from their own state, each by its own clock."""
+        check(len(holders) <= 1, f"invariant 12: at most one member leads by lease at a time, and not {list(holders)}")
+
     # --- the machines ---
 
     def applied(self, member: NodeId, command: bytes, context: Context, result: Result, digest: bytes) -> None:

@@ -5,9 +5,13 @@ from random import Random
 from msgspec import Struct, structs
 
 from paxon.core.decree import NodeId
+from paxon.core.lease import NO_LEASE, LeaseTerms
 from paxon.core.roster import Flexible, Majority, QuorumSystem, Weighted
 from paxon.core.timing import Timing
 from paxon.sim.dice import Dice
+
+RATE_ERROR_PPM_MAX = 500_000
+"""How wrong the rate of a monotonic clock is at the most, while it is."""
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -105,6 +109,7 @@ class Plan(Struct, frozen=True):
     decree_bytes_max: int = 1 << 20
     encode: bool = True
     """Send every letter through the codec."""
+    lease: LeaseTerms = NO_LEASE
     reads_vary: bool = False
     """Whether clients ask for reads of every kind, and not for linearizable ones alone."""
     heals_core_only: bool = False
@@ -282,11 +287,24 @@ def plan_of(seed: int, profile: str | None = None, members: int | None = None) -
         request_every_ms=8 if name == "hasty" else random.choice((15, 60, 60, 250)) * storm_ms // STORM_MS,
         pipeline_depth=random.choice((1, 4, 16, 64)),
         decree_bytes_max=random.choice((600, 10_000, 1 << 20)),
-        # A generator of its own, so that what a seed is otherwise does not depend on it.
-        reads_vary=Dice(f"{seed}/reads").random() < VARIED_READS,
         heals_core_only=size > 1 and random.random() < CORE_ONLY,
     )
+    # A generator of its own, so that what a seed is otherwise does not depend on it.
+    reads = Dice(f"{seed}/reads")
+    if reads.random() < VARIED_READS:
+        plan = structs.replace(plan, reads_vary=True, lease=_lease(reads, plan))
     return _longer(random, plan) if seed >= LONG_FROM else plan
+
+
+def _lease(random: Random, plan: Plan) -> LeaseTerms:
+    """A lease whose terms are those of the clocks that the plan has, and no better."""
+    machines, timing = plan.machines, plan.timing
+    drift_ppm = max(machines.drift_ppm, RATE_ERROR_PPM_MAX if machines.rate_every_ms else 0)
+    return LeaseTerms(
+        duration_ms=random.choice((timing.election_timeout_ms, 2 * timing.election_timeout_ms)),
+        drift_ppm=drift_ppm,
+        pause_ms=timing.presence_ms // 5,
+    )
 
 
 def _longer(random: Random, plan: Plan) -> Plan:

@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import get_args
 
 from paxon.core.decree import NodeId
+from paxon.core.lease import NO_LEASE, LeaseTerms
 from paxon.core.messages import Message, Presence, Present
 from paxon.core.roster import Flexible, Majority, QuorumSystem, Weighted
 from paxon.errors import ConfigurationError, InvariantViolation, check
+from paxon.node.consistency import LEASED, LINEARIZABLE
 from paxon.node.letters import HostMessage
 from paxon.sim.network import Parcel
 from paxon.sim.picture.drawing import draw
@@ -97,12 +99,16 @@ class Stage:
             raise ValueError(f"a play has from 2 to {MEMBERS_MAX} members")
         self._everyone = tuple(NodeId(member) for member in range(1, size + 1))
         quorums, words = _quorums_of(self._everyone, words[2:])
-        depth = PIPELINE_DEPTH
+        depth, lease = PIPELINE_DEPTH, NO_LEASE
+        if words[:1] == ["lease"]:
+            _, duration_word, *words = words
+            # The clocks of a play agree; what a lease loses to standstills that nobody notices, it loses here too.
+            lease = LeaseTerms(int(duration_word), drift_ppm=0)
         if words:
             pipeline, depth_word = words
             _expect_word(pipeline, "pipeline")
             depth = int(depth_word)
-        self._script = Script(size, quorums, depth, watcher)
+        self._script = Script(size, quorums, depth, watcher, lease)
         self._teller = Teller(self._script)
         self._ended: set[str] = set()
         self._tells_roll = False
@@ -140,8 +146,8 @@ class Stage:
         self._ask("c", lambda: self._script.submit(member, padding_bytes=padding_bytes))
 
     def _do_read(self, words: list[str]) -> None:
-        (member,) = map(int, words)
-        self._ask("r", lambda: self._script.read(member))
+        member, is_leased = _with_option(words, "leased")
+        self._ask("r", lambda: self._script.read(member, LEASED if is_leased else LINEARIZABLE))
 
     # --- letters ---
 

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 
 from paxon.core.decree import NodeId, Slot
-from paxon.node.consistency import LINEARIZABLE, STALE, AtLeast, Consistency, Linearizable, Stale
+from paxon.node.consistency import LEASED, LINEARIZABLE, STALE, AtLeast, Consistency, Leased, Linearizable, Stale
 from paxon.sim.agenda import Agenda
 from paxon.sim.dice import Dice
 from paxon.sim.oracle import Oracle
@@ -42,6 +42,8 @@ class Promises:
                 return Stale(random.choice(AGES_MS))
             case 2:
                 return STALE
+            case 3:
+                return LEASED
             case _:
                 return LINEARIZABLE
 
@@ -55,7 +57,7 @@ class Promises:
     def floor(self, member: NodeId, consistency: Consistency) -> Slot:
         """The slot that the answer to a read must reflect which ``member`` is asked at this moment."""
         match consistency:
-            case Linearizable():
+            case Linearizable() | Leased():
                 return self._oracle.read_floor()
             case AtLeast(slot=slot):
                 return slot

@@ -10,11 +10,13 @@ from msgspec import structs
 
 from paxon.core.decree import Ballot, NodeId, Slot
 from paxon.core.invariants import named
+from paxon.core.lease import NO_LEASE, LeaseTerms
 from paxon.core.legislator import Legislator
 from paxon.core.messages import HandOver
 from paxon.core.roster import Majority, QuorumSystem
 from paxon.core.slip import Polling
 from paxon.errors import check
+from paxon.node.consistency import LINEARIZABLE, Consistency
 from paxon.node.host import Host
 from paxon.node.letters import PeerMessage
 from paxon.sim.network import Envelope, Parcel
@@ -46,10 +48,13 @@ class Script:
         quorums: QuorumSystem | None = None,
         pipeline_depth: int = PIPELINE_DEPTH,
         watcher: Watcher | None = None,
+        lease: LeaseTerms = NO_LEASE,
     ) -> None:
         everyone = tuple(NodeId(number) for number in range(1, members + 1))
         machines = MachineFaults(drift_ppm=0, skew_ms=0)
-        plan = Plan("script", quorums or Majority(everyone), machines=machines, pipeline_depth=pipeline_depth)
+        plan = Plan(
+            "script", quorums or Majority(everyone), machines=machines, pipeline_depth=pipeline_depth, lease=lease
+        )
         self.world = World(0, plan, watcher=watcher)
         self.world.by_hand = True
         self.mailbox: list[Parcel] = []
@@ -99,11 +104,11 @@ class Script:
         self.now()
         return request
 
-    def read(self, member: int) -> Request:
-        """Ask a member for a linearizable read."""
-        request = Request(self.world.workload, NodeId(member), None, self._no_retry, b"r1")
+    def read(self, member: int, consistency: Consistency = LINEARIZABLE) -> Request:
+        """Ask a member for a read."""
+        request = Request(self.world.workload, NodeId(member), None, self._no_retry, b"r1", consistency)
         self.world.workload.outstanding[request] = None
-        is_taken = self.world.read(NodeId(member), request, TIMEOUT_MS)
+        is_taken = self.world.read(NodeId(member), request, TIMEOUT_MS, consistency)
         check(is_taken, f"member {member} runs and is awake when it is asked for a read")
         self.now()
         return request

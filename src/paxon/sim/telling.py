@@ -39,6 +39,8 @@ class Teller:
         if member.life.is_paused:
             state = "is asleep"
         told = {"state": state}
+        if self._script.world.plan.lease.duration_ms:
+            told["lease"] = "leads by lease" if self._script.host(number).leads_by_lease else "leads by no lease"
         if ledger.next_ballot.round:
             told["promise"] = f"promised {ballot_words(ledger.next_ballot)}"
         for slot, vote in sorted(ledger.votes.items()):

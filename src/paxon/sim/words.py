@@ -93,8 +93,12 @@ def _attendance_words(message: PeerMessage) -> str:
     """Letters about who is present, who should preside, who lacks what, and who asks for what."""
     name = type(message).__name__
     match message:
-        case Presence(ballot=ballot, passed_until=until) | Present(ballot=ballot, passed_until=until):
-            return f"{name} {ballot_words(ballot)}, knows all below {until}"
+        case Presence(ballot=ballot, passed_until=until, lease_ms=lease_ms):
+            asked = f", asks for a lease of {lease_ms} ms" if lease_ms else ""
+            return f"{name} {ballot_words(ballot)}, knows all below {until}{asked}"
+        case Present(ballot=ballot, passed_until=until, lease_ms=lease_ms):
+            granted = f", follows nobody else for {lease_ms} ms" if lease_ms else ""
+            return f"{name} {ballot_words(ballot)}, knows all below {until}{granted}"
         case Canvass(passed_until=until):
             return f"{name}, knows all below {until}"
         case CanvassReply(supports=supports, passed_until=until):

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from paxon.core.decree import NodeId, Slot
 from paxon.errors import ApplyFailed, OutcomeUnknown, RequestError, check
-from paxon.node.consistency import LINEARIZABLE, Consistency
+from paxon.node.consistency import LEASED, LINEARIZABLE, Consistency
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
 from paxon.sim.dice import Dice
@@ -59,7 +59,7 @@ class Request:
         self.consistency = consistency
         """What a read is to promise."""
         # The witness judges what is linearizable, and others need not go together with it.
-        is_judged = consistency == LINEARIZABLE
+        is_judged = consistency in (LINEARIZABLE, LEASED)
         self.number = workload.witness.called(member, command, question) if is_judged else None
         self.floor = workload.promises.floor(member, consistency)
         """What a read must see."""

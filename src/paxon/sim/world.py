@@ -23,7 +23,7 @@ from paxon.core.decree import Ballot, NodeId
 from paxon.core.roster import Roster, Rosters
 from paxon.core.slip import Polling
 from paxon.errors import Disowned, InvariantViolation, LedgerError, LedgerSyncFailed, RequestError, check
-from paxon.node.consistency import LINEARIZABLE, Consistency
+from paxon.node.consistency import LEASED, LINEARIZABLE, Consistency
 from paxon.node.host import Host
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
@@ -260,6 +260,8 @@ class World:
             return
         if self.trace.is_watched:
             self.trace.watcher.looked(life.member, host, self.oracle.history.passed)
+        if self.plan.lease.duration_ms:
+            self._look_at_leases()
         legislator = host.legislator
         slip = legislator.slip
         self.oracle.stepped(life.member, slip, legislator.ledger.line, host.applied_until)
@@ -272,6 +274,19 @@ class World:
             if events <= 1:
                 self.crash(life.member, down_ms)
 
+    def _look_at_leases(self) -> None:
+        """Whoever has a lease by its own clock, also if it noticed that it was stopped and uses it no more."""
+        holders = [
+            member.number
+            for member in self.members.values()
+            if member.host is not None
+            and member.clock is not None
+            and (lease := member.host.legislator.lease) is not None
+            and member.clock.monotonic_ms() < lease.until_ms
+        ]
+        self.oracle.leading(holders)
+        self.trace.counts["steps with a lease"] += len(holders)
+
     # --- what clients do (Parliament) ---
 
     def submit(self, member: NodeId, command: bytes, reply: Reply[Applied], timeout_ms: int) -> bool:
@@ -283,6 +298,7 @@ class World:
 
         def ask(host: Host) -> None:
             if host.may_read(consistency):
+                self.trace.counts["reads by lease"] += consistency == LEASED
                 reply.set_result(host.applied_until)
             else:
                 host.read(reply, timeout_ms, consistency)

@@ -29,6 +29,7 @@ class Identity(Struct, frozen=True):
 
     ``storage`` names this directory's contents for ever; ``introduced`` says that peers may have seen it.
     ``boot`` counts the starts.  ``disowned`` says why nobody may vote with it any more, if so.
+    ``lease_ms`` is the longest lease that the member may ever have granted; it is never lowered.
     """
 
     cluster: str
@@ -38,6 +39,7 @@ class Identity(Struct, frozen=True):
     introduced: bool = False
     boot: int = 0
     disowned: str = ""
+    lease_ms: int = 0
 
 
 class Remembrance(Struct, frozen=True):
@@ -73,6 +75,8 @@ class DataDirectory:
         """For ``open``."""
         self._directory = directory
         self._identity = identity
+        self.forgotten_lease_ms = identity.lease_ms
+        """The longest lease that an earlier life may have granted, and this one does not know of."""
         self._identity_twin = Twin(directory, IDENTITY)
         self._identity_twin.read_and_repair(findings.append)
         self._peers_twin = Twin(directory, PEERS)
@@ -140,12 +144,12 @@ class DataDirectory:
         if not self.introduced:
             self._replace(introduced=True)
 
-    def begin_life(self) -> int:
-        """Count one more start, durably; the number of this one.
+    def begin_life(self, lease_ms: int = 0) -> int:
+        """Count one more start, durably; the number of this one.  ``lease_ms`` is the longest lease it will grant.
 
         To be called before anything is said to a peer: two processes with the same number then have a copy each.
         """
-        self._replace(boot=self._identity.boot + 1)
+        self._replace(boot=self._identity.boot + 1, lease_ms=max(lease_ms, self._identity.lease_ms))
         return self._identity.boot
 
     def disown(self, reason: str) -> None:
