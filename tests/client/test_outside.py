@@ -53,6 +53,8 @@ def test_the_calls_of_a_member_work_from_outside_too() -> None:
             async with client.session(ttl=5) as session:
                 assert await session.submit(Inventory.supply, "sku-1") == 2
             assert await client.submit(Counters.add, "ready-made", 7) == 7
+            async with client.lock("nightly") as hold:
+                assert hold.token == 1
             assert client.token > 0
             assert client.endpoint in cluster.endpoints
             with pytest.raises(paxon.ContractError, match="no command or query of the classes given here"):
