@@ -67,9 +67,11 @@ class Stage:
         self.now_ms += after_ms
         return decode_answer(self.sessions.apply(encode(request), Context(Slot(self.slot), self.now_ms)))
 
-    def perform(self, sequence: int, command: bytes, confirmed: int = 0, session: bytes = A) -> Answer:
+    def perform(
+        self, sequence: int, command: bytes, confirmed: int = 0, session: bytes = A, after_ms: int = 1
+    ) -> Answer:
         """Have a command of a session applied."""
-        return self.do(Perform(session, sequence, confirmed, command))
+        return self.do(Perform(session, sequence, confirmed, command), after_ms)
 
 
 @pytest.fixture
@@ -133,6 +135,11 @@ def test_a_session_that_nobody_uses_ends_by_decided_time_and_says_what_had_been_
     assert stage.perform(2, b"z") == Ended(2)
     assert b"z" not in stage.tape.commands
     assert len(stage.sessions) == 0
+
+
+def test_a_session_that_is_used_lives_on(stage: Stage) -> None:
+    for number in range(3):
+        assert stage.perform(number, b"x", after_ms=TTL_MS - 1) == Done(b"%d" % (number + 1))
 
 
 def test_opening_again_keeps_alive_and_changes_nothing_else(stage: Stage) -> None:

@@ -49,7 +49,11 @@ def _in_a_folder(context: click.Context, parameter: click.Parameter, file: Path 
     "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Processes.  [default: all cores]"
 )
 @click.option("--machine", metavar="MODULE:CLASS", help="Your own state machine.  [default: the simulator's]")
-@click.option("--workload", metavar="MODULE:NAME", help="What clients ask of it.  [default: what its class says]")
+@click.option(
+    "--workload",
+    metavar="MODULE:NAME|registers|sessions",
+    help="What clients ask of it; of the simulator's own: registers or sessions.  [default: what its class says; both]",
+)
 @click.option(
     "--history",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
@@ -170,12 +174,10 @@ def simulate(
 
 def _campaign(campaign: Campaign, history: Path | None) -> Campaign:
     """The campaign, if what it names is there: a wrong name is told before any process starts."""
-    if campaign.machine is None and campaign.workload is not None:
-        raise click.UsageError("--workload says what to ask of a --machine: give both")
     if campaign.machine is not None and history is not None:
         raise click.UsageError("--history is for the simulator's own registers, not for a --machine")
     try:
-        campaign.subject  # noqa: B018 - to see whether it can be had.
+        campaign.subject(campaign.start)
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from error
     return campaign

@@ -1,7 +1,6 @@
-"""What a member does for the replicated state unasked: announce its commands, and let decided time catch up.
+"""What a member does for the replicated state unasked, at its own times.
 
-Knows: what the member's code announces, and whether something waits for time to pass.  Does not
-know: what is due, or who waits for it.
+Knows: when to look, and what a failed attempt means.  Does not know: what there is to do (``rsm.errands`` does).
 """
 
 import asyncio
@@ -11,9 +10,9 @@ from typing import Final
 
 from paxon.errors import RequestError
 from paxon.node.node import Node
-from paxon.rsm.assembly import Announce, Assembly, encode
-from paxon.rsm.sessions import Plain, Sessions, Tick
-from paxon.rsm.sessions import encode as encode_request
+from paxon.rsm.assembly import Assembly
+from paxon.rsm.errands import TICK, errand
+from paxon.rsm.sessions import Sessions
 
 logger = logging.getLogger(__name__)
 
@@ -43,18 +42,13 @@ class Upkeep:
 
     async def _run(self) -> None:
         while True:
+            now_ms = time.time_ns() // 1_000_000
+            command = errand(self._sessions, self._assembly, self._member, self._node.is_leader, now_ms)
             try:
-                if not self._assembly.has_announced(self._member):
-                    announcement = encode(Announce(self._member, self._assembly.abilities))
-                    await self._node.submit(encode_request(Plain(announcement)), ATTEMPT_MS)
-                elif self._node.is_leader and self._is_due():
-                    self.ticks += 1
-                    await self._node.submit(encode_request(Tick()), ATTEMPT_MS)
+                if command is not None:
+                    self.ticks += command == TICK
+                    await self._node.submit(command, ATTEMPT_MS)
             except RequestError as error:
                 # There may be no leader for a while; what is due stays due.
                 logger.debug("upkeep has to wait", extra={"fields": {"error": str(error)}})
             await asyncio.sleep(EVERY_S)
-
-    def _is_due(self) -> bool:
-        due_ms = self._sessions.next_due_ms()
-        return due_ms is not None and due_ms <= time.time_ns() // 1_000_000

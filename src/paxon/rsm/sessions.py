@@ -172,6 +172,19 @@ def result_of(done: bytes) -> bytes:
     return done[1:]
 
 
+def decode_request(command: bytes) -> Request:
+    """The request in a command of ``Sessions``: the reverse of ``encode``.
+
+    Raises:
+        BadRequest: if there is none.
+    """
+    if command[:1] != b"\0":
+        return _read(command)
+    name_bytes, sequence, confirmed, has_command = _unpack(command)
+    inner = _HEAD + name_bytes
+    return Perform(command[_HEAD:inner], sequence, confirmed, command[inner:] if has_command else None)
+
+
 def decode_answer(answer: bytes) -> Answer:
     """What ``Sessions`` returned.
 

@@ -49,6 +49,11 @@ class Submitter:
         """The numbers without an answer, in the order in which they are to be sent again."""
         return list(self._open)
 
+    @property
+    def next_number(self) -> int:
+        """The number that the next command gets."""
+        return self._next
+
     def number(self, command: bytes) -> int:
         """Give a command the next number."""
         sequence = self._next

@@ -4,6 +4,7 @@ import sys
 import time
 from collections import Counter
 
+from paxon.sim.choice import subject_of
 from paxon.sim.world import Violation, World
 
 USAGE = "usage: python -m paxon.sim SEED | FROM UNTIL"
@@ -20,7 +21,7 @@ def main(arguments: list[str]) -> int:
     started = time.perf_counter()
     for seed in range(first, last[0] if last else first + 1):
         try:
-            report = World(seed).run()
+            report = World(seed, subject=subject_of(seed, None, None)).run()
         except Violation as violation:
             broken += 1
             sys.stdout.write(f"seed {seed} broke a rule: {violation}\n")

@@ -6,7 +6,7 @@ numbered registers, and a count of every command ever applied.
 
 import hashlib
 from random import Random
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -49,6 +49,17 @@ class ComparedMachine(ByteMachine, Protocol):
     @property
     def digest(self) -> bytes:
         """Equal for two machines that applied the same commands."""
+
+
+@runtime_checkable
+class Caretaker(Protocol):
+    """A machine for which its member submits something on nobody's behalf (``rsm.errands``)."""
+
+    def errand(self, is_leader: bool, now_ms: int) -> bytes | None:
+        """What to submit next, if anything is to be; ``now_ms`` is the member's wall clock."""
+
+    def next_due_ms(self) -> int | None:
+        """See ``Timed``."""
 
 
 class Orders(Protocol):

@@ -15,6 +15,7 @@ from paxon.net.introductions import Introductions
 from paxon.net.peer_memory import PeerMemory
 from paxon.node.host import Host
 from paxon.node.settings import Limits
+from paxon.node.status import Role
 from paxon.rsm.applier import Applier
 from paxon.rsm.machine import ByteMachine, Context
 from paxon.sim.agenda import Agenda, Life, Trace
@@ -25,7 +26,7 @@ from paxon.sim.directory import SimDirectory
 from paxon.sim.disk import SimDisk
 from paxon.sim.fuse import Fuse
 from paxon.sim.greetings import Addresses, SimLinks, name_of
-from paxon.sim.machine import ComparedMachine, Raised
+from paxon.sim.machine import Caretaker, ComparedMachine, Raised
 from paxon.sim.network import Network
 from paxon.sim.oracle import CLUSTER, Oracle
 from paxon.sim.plan import Plan
@@ -241,6 +242,28 @@ class Member:
             self.links.lose(peer)
             if self.takes_part:
                 self.host.link_lost(peer)
+
+    def errand(self) -> bytes | None:
+        """What it submits on nobody's behalf; ``None`` if nothing, or if it is not awake."""
+        host, clock, machine = self.host, self.clock, self._caretaker
+        if host is None or clock is None or machine is None:
+            return None
+        return machine.errand(host.role is Role.LEADER, clock.wall_ms())
+
+    def is_due(self, ahead_ms: int) -> bool:
+        """Whether it leads and something that waits for time will be due by its clock ``ahead_ms`` from now."""
+        host, clock, machine = self.host, self.clock, self._caretaker
+        if host is None or clock is None or machine is None or host.role is not Role.LEADER:
+            return False
+        due_ms = machine.next_due_ms()
+        return due_ms is not None and due_ms <= clock.wall_ms() + ahead_ms
+
+    @property
+    def _caretaker(self) -> Caretaker | None:
+        """Its machine, if it has errands and is awake to do them."""
+        machine: object = self.machine
+        is_awake = self.takes_part and self.life is not None and not self.life.is_paused
+        return machine if is_awake and isinstance(machine, Caretaker) else None
 
     def open(self, directory: SimDirectory) -> DataDirectory:
         """Open the data directory as its own process does."""

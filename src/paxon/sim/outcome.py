@@ -5,7 +5,7 @@ from collections import Counter
 
 from msgspec import Struct, field
 
-from paxon.sim.guard.subject import subject_of
+from paxon.sim.choice import subject_of
 from paxon.sim.plan import plan_of
 from paxon.sim.subject import Subject
 from paxon.sim.time_spent import sampled
@@ -23,20 +23,19 @@ class Campaign(Struct, frozen=True):
     machine: str | None = None
     """A user's state machine, as ``package.module:Class``."""
     workload: str | None = None
-    """What is asked of it, as ``package.module:name``, unless its class knows."""
+    """What is asked of it, as ``package.module:name``, unless its class knows; without a machine see ``choice``."""
 
-    @property
-    def subject(self) -> Subject:
-        """What goes through the seeds.
+    def subject(self, seed: int) -> Subject:
+        """What goes through a seed.
 
         Raises:
-            ConfigurationError: if there is no such state machine.
+            ConfigurationError: if there is no such state machine or workload.
         """
-        return subject_of(self.machine, self.workload)
+        return subject_of(seed, self.machine, self.workload)
 
     def world(self, seed: int) -> World:
         """The world of a seed, before anything has happened."""
-        return World(seed, plan_of(seed, self.profile, self.members), subject=self.subject)
+        return World(seed, plan_of(seed, self.profile, self.members), subject=self.subject(seed))
 
 
 class Outcome(Struct, frozen=True):

@@ -307,6 +307,13 @@ def _lease(random: Random, plan: Plan) -> LeaseTerms:
     )
 
 
+def unusual(seed: int, plan: Plan) -> list[str]:
+    """The options of ``paxon simulate`` by which ``plan`` differs from that of its seed."""
+    usual = plan_of(seed)
+    options = [f"--profile {plan.name}"] if plan.name != usual.name else []
+    return [*options, f"--members {len(plan.members)}"] if plan.members != usual.members else options
+
+
 def _longer(random: Random, plan: Plan) -> Plan:
     """The plan itself, or half of the time one with more of everything that takes long to come about."""
     storm_ms, request_every_ms = random.choice(LONG_STORMS_MS), random.choice(LONG_REQUESTS_MS)

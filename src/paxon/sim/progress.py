@@ -115,14 +115,9 @@ def unserved(world: "World") -> str:
 
 def unfinished(world: "World") -> str:
     """What is still missing, in words; empty if nothing is."""
-    workload, history = world.workload, world.oracle.history
-    outstanding = [request for request in workload.outstanding if request.member in world.core]
-    if outstanding:
-        request = outstanding[0]
-        what = "a read" if request.command is None else f"{request.command[:40]!r}"
-        return f"{len(outstanding)} requests have no answer, one of them {what} at member {request.member}"
-    if workload.waiting:
-        return f"{workload.waiting} refused requests are still to be repeated"
+    history = world.oracle.history
+    if world.workload.unfinished:
+        return world.workload.unfinished
     down = [member.number for member in members(world) if member.host is None]
     if down:
         return f"members {down} are down"

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from paxon.errors import ConfigurationError
-from paxon.sim.guard.subject import subject_of
+from paxon.sim.choice import subject_of
 from paxon.sim.plan import MEMBERS_MAX, PROFILES, Plan, plan_of
 from paxon.sim.strikes import FAULTS, Strike
 from paxon.sim.watcher import Watcher
@@ -125,7 +125,7 @@ def play(scenario: Scenario, watcher: Watcher | None = None, *, until_calm: bool
     """The run of a scenario, with somebody who watches; with ``until_calm`` its storm alone."""
     strikes = scenario.strikes
     spared = frozenset[int | str]() if strikes is None else AllBut({strike.name for strike in strikes})
-    subject = subject_of(scenario.machine, scenario.workload)
+    subject = subject_of(scenario.seed, scenario.machine, scenario.workload)
     world = World(scenario.seed, scenario.plan, spared, subject, watcher, scenario.deal)
     claim = story = ""
     try:

@@ -5,7 +5,7 @@ Knows: the registers that the simulator brings along.  A user's machine is in ``
 
 from contextlib import AbstractContextManager, nullcontext
 from random import Random
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
@@ -18,6 +18,9 @@ from paxon.sim.oracle import Oracle
 from paxon.sim.plan import Plan
 from paxon.sim.strikes import Strikes
 
+if TYPE_CHECKING:
+    from paxon.sim.workload import Parliament, Workload
+
 
 class Onlookers(Struct, frozen=True):
     """Who takes note of a run."""
@@ -26,6 +29,22 @@ class Onlookers(Struct, frozen=True):
     trace: Trace
     strikes: Strikes
     oracle: Oracle
+
+
+class Clients(Protocol):
+    """Clients that remember what they asked for, beside those of a workload, who do not."""
+
+    def start(self) -> None:
+        """The run begins."""
+
+    def act(self) -> None:
+        """Some client does something more."""
+
+    def stop(self) -> None:
+        """Nothing new is begun; what was begun is brought to its end."""
+
+    def unfinished(self) -> str:
+        """What is still missing after the storm, in words; empty if nothing is."""
 
 
 class Subject(Protocol):
@@ -42,6 +61,11 @@ class Subject(Protocol):
 
     def witness(self, onlookers: Onlookers) -> Witness:
         """Who hears what clients are told."""
+
+    def clients(
+        self, seed: int, onlookers: Onlookers, workload: "Workload", parliament: "Parliament"
+    ) -> Clients | None:
+        """Clients of its own kind, if there are to be any."""
 
     def running(self) -> AbstractContextManager[None]:
         """To be entered while any of its machines may be called."""
@@ -68,6 +92,9 @@ class RegisterSubject:
     def witness(self, onlookers: Onlookers) -> RegisterHistory:
         """See ``Subject``."""
         return RegisterHistory(onlookers.agenda, onlookers.trace)
+
+    def clients(self, seed: int, onlookers: Onlookers, workload: "Workload", parliament: "Parliament") -> None:
+        """See ``Subject``."""
 
     def running(self) -> AbstractContextManager[None]:
         """See ``Subject``."""

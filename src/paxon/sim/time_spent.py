@@ -40,6 +40,10 @@ PARTS = {
     "sim/network.py": "network",
     "sim/oracle.py": JUDGE,
     "sim/progress.py": JUDGE,
+    "sim/sessions/": "clients",
+    "sim/sessions/judge.py": JUDGE,
+    "sim/sessions/machine.py": "state machine",
+    "sim/sessions/witness.py": JUDGE,
     "sim/workload.py": "clients",
 }
 """Part by file or directory of the package; the longest that fits counts."""

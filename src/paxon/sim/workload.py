@@ -1,7 +1,7 @@
 """Clients: they submit commands that nobody submitted before, read, repeat what was refused, and tell the oracle."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from paxon.core.decree import NodeId, Slot
@@ -20,8 +20,22 @@ ATTEMPTS_MAX = 12
 TIMEOUT_MS = (300, 8_000)
 
 
+class Servant(Protocol):
+    """What a member does on nobody's behalf."""
+
+    def errand(self) -> bytes | None:
+        """What it submits next; ``None`` if nothing."""
+
+    def is_due(self, ahead_ms: int) -> bool:
+        """Whether it leads and something that waits for time will be due by its clock ``ahead_ms`` from now."""
+
+
 class Parliament(Protocol):
     """What clients may do."""
+
+    @property
+    def members(self) -> Mapping[NodeId, Servant]:
+        """All members, by number."""
 
     def submit(self, member: NodeId, command: bytes, reply: Reply[Applied], timeout_ms: int) -> bool:
         """Give a command to a member; ``False`` if nobody is there."""
@@ -44,10 +58,11 @@ class Request:
         workload: "Workload",
         member: NodeId,
         command: bytes | None,
-        retry: Callable[[], None],
+        retry: Callable[[], None] | None,
         question: bytes | None = None,
         consistency: Consistency = LINEARIZABLE,
     ) -> None:
+        """``retry`` is called some time after a refusal, unless whoever made the request sees to that."""
         self._workload = workload
         self.member = member
         self.command = command
@@ -124,7 +139,8 @@ class Workload:
         self._random = Dice(f"{seed}/workload")
         self._orders = subject.orders(seed, self._random, onlookers.strikes)
         self.witness = subject.witness(onlookers)
-        self._members = members
+        self.members = members
+        """Whom clients ask."""
         self._parliament = parliament
         self.outstanding: dict[Request, None] = {}
         self._commands = 0
@@ -136,26 +152,43 @@ class Workload:
         """Refused attempts that will be tried again."""
         self.served: Counter[tuple[NodeId, str]] = Counter()
         """Successes by member and kind, "read" or "write"."""
+        self._clients = subject.clients(seed, onlookers, self, parliament)
 
     def start(self, every_ms: int, reads: float, reads_vary: bool) -> None:
         """Requests at random members, ``every_ms`` on average, until ``stop``."""
         self._every_ms, self._reads, self._reads_vary = every_ms, reads, reads_vary
+        if self._clients is not None:
+            self._clients.start()
         self._plan_next()
 
     def stop(self) -> None:
         """No new requests; refused ones are still repeated."""
         self._every_ms = 0
+        if self._clients is not None:
+            self._clients.stop()
+
+    @property
+    def unfinished(self) -> str:
+        """What clients still wait for from these members, in words; empty if nothing."""
+        outstanding = [request for request in self.outstanding if request.member in self.members]
+        if outstanding:
+            request = outstanding[0]
+            what = "a read" if request.command is None else f"{request.command[:40]!r}"
+            return f"{len(outstanding)} requests have no answer, one of them {what} at member {request.member}"
+        if self.waiting:
+            return f"{self.waiting} refused requests are still to be repeated"
+        return "" if self._clients is None else self._clients.unfinished()
 
     def stay_with(self, members: Sequence[NodeId]) -> None:
         """Clients go to these members alone from here on, and repeat nothing that others refuse."""
-        self._members = members
+        self.members = members
 
     def write_at(self, member: NodeId | None = None, attempt: int = 0) -> None:
         """Submit a new command, at some member if none is named."""
         if attempt > ATTEMPTS_MAX:
             self.trace.counts["given up"] += 1
             return
-        to = self._random.choice(self._members) if member is None else member
+        to = self._random.choice(self.members) if member is None else member
         self._commands += 1
         command = self._orders.command(self._commands)
 
@@ -165,21 +198,21 @@ class Workload:
             self.write_at(member, attempt + 1)
 
         self.oracle.submitted(command)
-        self._start(Request(self, to, command, retry))
+        self.begin(Request(self, to, command, retry))
 
     def read_at(self, member: NodeId | None = None, attempt: int = 0) -> None:
         """Read, at some member if none is named; one that is named has to show that it can do what is hardest."""
         if attempt > ATTEMPTS_MAX:
             self.trace.counts["given up"] += 1
             return
-        to = self._random.choice(self._members) if member is None else member
+        to = self._random.choice(self.members) if member is None else member
 
         def retry() -> None:
             self.waiting -= 1
             self.read_at(member, attempt + 1)
 
         consistency = self.promises.draw() if self._reads_vary and member is None else LINEARIZABLE
-        self._start(Request(self, to, None, retry, self._orders.question(), consistency))
+        self.begin(Request(self, to, None, retry, self._orders.question(), consistency))
 
     def lost_member(self, member: NodeId) -> None:
         """``member`` crashed with all the requests that it had."""
@@ -218,7 +251,7 @@ class Workload:
             self.trace.counts["acknowledged"] += 1
             self.served[request.member, "write"] += 1
 
-    def failed(self, request: Request, error: Exception, retry: Callable[[], None]) -> None:
+    def failed(self, request: Request, error: Exception, retry: Callable[[], None] | None) -> None:
         """An attempt failed: repeat it if it certainly did nothing."""
         if isinstance(error, ApplyFailed) and request.command is not None:
             self.trace.counts["acknowledged"] += 1
@@ -233,12 +266,13 @@ class Workload:
             if request.command is not None:
                 self.oracle.refused(request.command)
             self.tell_refused(request)
-            if request.member not in self._members:
+            if retry is None or request.member not in self.members:
                 return
             self.waiting += 1
             self._agenda.after(self._random.randint(5, 400), "retry", retry)
 
-    def _start(self, request: Request) -> None:
+    def begin(self, request: Request) -> None:
+        """Make an attempt."""
         timeout_ms = self._random.randint(*TIMEOUT_MS)
         self.outstanding[request] = None
         if request.command is None:
@@ -257,6 +291,8 @@ class Workload:
         if self._every_ms:
             if self._random.random() < self._reads:
                 self.read_at()
+            elif self._clients is not None:
+                self._clients.act()
             else:
                 self.write_at()
             self._plan_next()

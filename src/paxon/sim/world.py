@@ -376,6 +376,8 @@ class World:
 
     def end(self, member: NodeId, is_cut: bool, down_ms: int) -> None:
         """End a member's process, with its machine's power or without, and start it after ``down_ms``."""
+        host = self.members[member].host
+        self.trace.counts["leader crashes"] += host is not None and isinstance(host.legislator.slip, Polling)
         self.members[member].crash(is_cut)
         self.workload.lost_member(member)
         self._boot_later(member, down_ms)

@@ -26,9 +26,11 @@ from paxon.sim.guard.surroundings import Mix, Replacements, Surroundings
 from paxon.sim.guard.trail import Course, Trail, walk
 from paxon.sim.guard.witness import GuardWitness
 from paxon.sim.guard.workloads import WORKLOADS, Draw, Workload
-from paxon.sim.plan import Plan, plan_of
+from paxon.sim.plan import Plan, unusual
 from paxon.sim.strikes import Strikes
-from paxon.sim.subject import REGISTERS, Onlookers, Subject
+from paxon.sim.subject import Onlookers
+from paxon.sim.workload import Parliament
+from paxon.sim.workload import Workload as RequestWorkload
 
 REHEARSED = 20
 """Commands that are applied once before anything is replaced, so that what is imported or worked out at the first
@@ -120,6 +122,9 @@ class UserSubject:
         """See ``Subject``."""
         return GuardWitness(self, onlookers)
 
+    def clients(self, seed: int, onlookers: Onlookers, workload: RequestWorkload, parliament: Parliament) -> None:
+        """See ``Subject``: they only ask what the machine's own workload says."""
+
     def running(self) -> AbstractContextManager[None]:
         """See ``Subject``."""
         return self._replacements
@@ -131,12 +136,7 @@ class UserSubject:
         options = [f"--machine {self.name}", f"--start {seed}", "--seeds 1"]
         if self.workload_origin is not None:
             options.insert(1, f"--workload {self.workload_origin}")
-        usual = plan_of(seed)
-        if plan.name != usual.name:
-            options.append(f"--profile {plan.name}")
-        if plan.members != usual.members:
-            options.append(f"--members {len(plan.members)}")
-        return f"paxon simulate {' '.join(options)}"
+        return f"paxon simulate {' '.join(options + unusual(seed, plan))}"
 
     # --- alone ---
 
@@ -182,15 +182,6 @@ def subject_named(machine: str, workload: str | None) -> UserSubject:
         ConfigurationError: as ``UserSubject.found`` does, or if a name is not of the form ``package.module:Name``.
     """
     return UserSubject.found(_named(machine), None if workload is None else _named(workload))
-
-
-def subject_of(machine: str | None, workload: str | None) -> Subject:
-    """The subject of these names, or the simulator's own registers if no machine is named.
-
-    Raises:
-        ConfigurationError: if there is no such state machine.
-    """
-    return REGISTERS if machine is None else subject_named(machine, workload)
 
 
 def origin_of(thing: Any) -> Origin:

@@ -1,0 +1,26 @@
+"""What a member has decided unasked: that others learn what its code can do, and that decided time goes on.
+
+Knows: what the member's code announces, and whether something waits for time to pass.  Does not
+know: clocks, or how a command gets into the log.
+"""
+
+from typing import Final
+
+from paxon.rsm.assembly import Announce, Assembly, encode
+from paxon.rsm.sessions import Plain, Sessions, Tick
+from paxon.rsm.sessions import encode as encode_request
+
+TICK: Final = encode_request(Tick())
+"""The errand that only lets time go on."""
+
+
+def errand(sessions: Sessions, assembly: Assembly, member: str, is_leader: bool, now_ms: int) -> bytes | None:
+    """The command that ``member`` submits next on nobody's behalf; ``None`` if there is nothing to do.
+
+    ``now_ms`` is the member's wall clock, from which the next decree would have its stamp.
+    """
+    if not assembly.has_announced(member):
+        return encode_request(Plain(encode(Announce(member, assembly.abilities))))
+    # The others wait for the leader: one command lets time go on for all.
+    due_ms = sessions.next_due_ms() if is_leader else None
+    return TICK if due_ms is not None and due_ms <= now_ms else None

@@ -1,0 +1,30 @@
+"""What goes through a seed: a user's state machine, or one of the simulator's own workloads.
+
+Knows: their names, and which seeds have which.  Does not know: what any of them does.
+"""
+
+from paxon.errors import ConfigurationError
+from paxon.sim.guard.subject import subject_named
+from paxon.sim.sessions.subject import WORKLOAD as SESSIONS
+from paxon.sim.sessions.subject import SessionSubject
+from paxon.sim.subject import REGISTERS, Subject
+
+WORKLOADS = ("registers", SESSIONS)
+"""The simulator's own, by name."""
+
+SESSIONS_EVERY = 5
+"""One seed of so many has clients with sessions; no number of mixes of faults, so that every mix has some."""
+
+
+def subject_of(seed: int, machine: str | None, workload: str | None) -> Subject:
+    """What a seed has if a user's machine, or a workload, is named, and what it has by itself if none is.
+
+    Raises:
+        ConfigurationError: if there is no such state machine or workload.
+    """
+    if machine is not None:
+        return subject_named(machine, workload)
+    if workload is not None and workload not in WORKLOADS:
+        raise ConfigurationError(f"there is no workload {workload!r} without a machine; there are {WORKLOADS}")
+    has_sessions = workload == SESSIONS or (workload is None and seed % SESSIONS_EVERY == SESSIONS_EVERY - 1)
+    return SessionSubject() if has_sessions else REGISTERS

@@ -1,0 +1,192 @@
+"""Mutants of sessions: what a repeated, early, withdrawn or late command does, and when a session ends."""
+
+from itertools import count
+
+from msgspec import msgpack
+
+from paxon.rsm import errands
+from paxon.rsm.assembly import Assembly
+from paxon.rsm.machine import ByteMachine, Context
+from paxon.rsm.sessions import (
+    Failed,
+    Open,
+    Perform,
+    Plain,
+    Sessions,
+    Withdrawn,
+    decode_answer,
+    decode_request,
+    encode,
+    encode_perform,
+)
+from paxon.rsm.submitter import Submitter
+from tests.mutants.mutant import Patch, mutant
+
+SESSIONS = "tests/rsm/test_sessions.py::"
+SUBMITTER = "tests/rsm/test_submitter.py::"
+SIMULATED = "tests/sim/test_sessions.py::"
+
+
+def _performed(request: bytes) -> Perform:
+    """The request, which can be nothing else."""
+    decoded = decode_request(request)
+    if not isinstance(decoded, Perform):
+        raise ValueError(f"{decoded} is no Perform")
+    return decoded
+
+
+@mutant(
+    "rsm.sessions.Perform",
+    SESSIONS + "test_a_command_that_is_decided_again_is_answered_and_not_applied_again",
+)
+def replies_forgotten_before_they_are_confirmed(patch: Patch) -> None:
+    """The reply to a command is dropped as soon as all before it are confirmed."""
+    perform = Sessions._perform
+
+    def forgetful(self: Sessions, request: bytes, context: Context) -> bytes:
+        asked = _performed(request)
+        return perform(self, encode_perform(asked.session, asked.sequence, asked.confirmed + 1, asked.command), context)
+
+    patch.replace(Sessions, "_perform", forgetful)
+
+
+@mutant("rsm.sessions.Early", SESSIONS + "test_commands_of_a_session_are_applied_in_the_order_of_their_numbers")
+def early_commands_applied(patch: Patch) -> None:
+    """A command that comes before its turn is applied, and those that it overtook count as answered."""
+    perform = Sessions._perform
+
+    def hasty(self: Sessions, request: bytes, context: Context) -> bytes:
+        asked = _performed(request)
+        session = self._open.get(asked.session)
+        while session is not None and session.sequence < asked.sequence:
+            session.replies[session.sequence] = b""
+            session.sequence += 1
+        return perform(self, request, context)
+
+    patch.replace(Sessions, "_perform", hasty)
+
+
+@mutant("rsm.sessions.Sessions", SESSIONS + "test_a_failure_is_an_answer_like_any_other")
+def failures_not_remembered(patch: Patch) -> None:
+    """A command on which the machine raised leaves its number free, and is tried again if it comes again."""
+    perform = Sessions._perform
+
+    def optimistic(self: Sessions, request: bytes, context: Context) -> bytes:
+        asked = _performed(request)
+        session = self._open.get(asked.session)
+        is_next = session is not None and session.sequence == asked.sequence
+        answer = perform(self, request, context)
+        if session is not None and is_next and isinstance(decode_answer(answer), Failed):
+            session.sequence -= 1
+            del session.replies[session.sequence]
+        return answer
+
+    patch.replace(Sessions, "_perform", optimistic)
+
+
+@mutant("rsm.sessions.Withdrawn", SUBMITTER + "test_what_was_withdrawn_before_it_was_decided_never_takes_effect")
+def withdrawn_numbers_not_used_up(patch: Patch) -> None:
+    """Whoever withdraws a command is told so, and an earlier request for it takes effect when it comes."""
+    perform = Sessions._perform
+
+    def careless(self: Sessions, request: bytes, context: Context) -> bytes:
+        asked = _performed(request)
+        session = self._open.get(asked.session)
+        if asked.command is None and session is not None and session.sequence == asked.sequence:
+            return msgpack.encode(Withdrawn())
+        return perform(self, request, context)
+
+    patch.replace(Sessions, "_perform", careless)
+
+
+@mutant("rsm.sessions.Ended", SESSIONS + "test_a_closed_session_has_ended_and_does_not_come_back_to_life")
+def ended_sessions_come_back_to_life(patch: Patch) -> None:
+    """An opening that is decided after the session's end opens it again, with its numbers lost."""
+    begin = Sessions._begin
+
+    def reviving(self: Sessions, request: Open, now_ms: int) -> bytes:
+        self._ended.pop(request.session, None)
+        return begin(self, request, now_ms)
+
+    patch.replace(Sessions, "_begin", reviving)
+
+
+@mutant("rsm.sessions.Ended", SESSIONS + "test_a_closed_session_has_ended_and_does_not_come_back_to_life")
+def commands_of_ended_sessions_applied(patch: Patch) -> None:
+    """A command whose session has ended is applied as if it had none."""
+    perform = Sessions._perform
+
+    def generous(self: Sessions, request: bytes, context: Context) -> bytes:
+        asked = _performed(request)
+        if asked.session in self._ended and asked.command is not None:
+            return self.apply(encode(Plain(asked.command)), context)
+        return perform(self, request, context)
+
+    patch.replace(Sessions, "_perform", generous)
+
+
+@mutant("rsm.sessions: time is decided time", SIMULATED + "test_a_broken_rule_is_noticed")
+def sessions_end_by_a_members_own_clock(patch: Patch) -> None:
+    """When a session ends is each member's own affair: every machine's clock is ahead by some time of its own."""
+    init, on_due, machines = Sessions.__init__, Sessions.on_due, count()
+    ahead_ms: dict[int, int] = {}
+
+    def remember(self: Sessions, machine: ByteMachine) -> None:
+        init(self, machine)
+        ahead_ms[id(self)] = next(machines) % 7 * 100
+
+    def own(self: Sessions, context: Context) -> None:
+        on_due(self, Context(context.slot, context.now_ms + ahead_ms[id(self)]))
+
+    patch.replace(Sessions, "__init__", remember)
+    patch.replace(Sessions, "on_due", own)
+
+
+@mutant("rsm.sessions.Session", SESSIONS + "test_a_session_that_is_used_lives_on")
+def use_does_not_keep_a_session_alive(patch: Patch) -> None:
+    """A session ends at a time that its opening has fixed, used or not."""
+    perform = Sessions._perform
+
+    def strict(self: Sessions, request: bytes, context: Context) -> bytes:
+        session = self._open.get(_performed(request).session)
+        expires_ms = 0 if session is None else session.expires_ms
+        answer = perform(self, request, context)
+        if session is not None:
+            session.expires_ms = expires_ms
+        return answer
+
+    patch.replace(Sessions, "_perform", strict)
+
+
+@mutant(
+    "rsm.submitter.Submitter",
+    SUBMITTER + "test_each_command_is_applied_once_and_in_order_however_often_it_is_sent",
+)
+def a_resend_confirms_what_has_no_answer(patch: Patch) -> None:
+    """A command that is sent says that every reply before its own was received."""
+
+    def request(self: Submitter, sequence: int) -> bytes:
+        return encode_perform(self.session, sequence, sequence, self._open[sequence])
+
+    patch.replace(Submitter, "request", request)
+
+
+@mutant("rsm.submitter.Submitter", SUBMITTER + "test_what_was_withdrawn_before_it_was_decided_never_takes_effect")
+def withdrawn_commands_sent_all_the_same(patch: Patch) -> None:
+    """A command that nobody wants any more is sent again with its contents."""
+
+    def withdraw(self: Submitter, sequence: int) -> None:
+        pass
+
+    patch.replace(Submitter, "withdraw", withdraw)
+
+
+@mutant("rsm.errands", "tests/rsm/test_errands.py::test_the_leader_lets_time_go_on_when_something_is_due")
+def time_stands_still_while_nobody_submits(patch: Patch) -> None:
+    """What is due by time waits for somebody's command."""
+    errand = errands.errand
+
+    def idle(sessions: Sessions, assembly: Assembly, member: str, is_leader: bool, now_ms: int) -> bytes | None:
+        return errand(sessions, assembly, member, False, now_ms)
+
+    patch.replace(errands, "errand", idle)
