@@ -15,16 +15,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
 from msgspec import Struct
 
-from paxon.client.standard import name_command, standard_parts
+from paxon.client.standard import name_command, name_question, standard_parts
 from paxon.kv import name_server
-from paxon.node.config import Address, MemberConfig
+from paxon.node.config import Address, LeaseTerms, MemberConfig
+from paxon.node.consistency import LEASED, LINEARIZABLE, Consistency
 from paxon.node.member import run_on_best_loop
 from paxon.node.node import Node
 from paxon.node.replica import Replica
@@ -33,6 +34,14 @@ LEADER, FOLLOWERS = "n1", ("n2", "n3")
 
 FOLLOWER_TIMING = {"presence_ms": 1000, "election_timeout_ms": 5000}
 """Followers stand for election later than the leader's default settings, so that the process that submits leads."""
+
+LEASE_MS = 3000
+"""Long enough for what the followers would call the roll at, if they led."""
+
+READS: dict[str, Consistency] = {"paxon reads": LINEARIZABLE, "paxon leased reads": LEASED}
+"""Which reads are measured, and what their figures are called."""
+
+UNITS = {"paxon": "commands", "paxon reads": "linearizable reads", "paxon leased reads": "leased reads"}
 
 KEYS = 1000
 """How many different keys are written."""
@@ -68,8 +77,14 @@ class Figures(Struct, frozen=True):
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the ledgers go, on the disk to measure; removed afterwards. Default: the current directory.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def bench(commands: int, in_flight: int, size: int, directory: Path | None, as_json: bool) -> None:
+@click.option(
+    "--reads",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Then measure so many linearizable reads, and as many by the leader's lease.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each measurement.")
+def bench(commands: int, in_flight: int, size: int, directory: Path | None, reads: int, as_json: bool) -> None:
     """Measure writes: three members on this machine, commands submitted in the leader's process.
 
     Every command is durable on a majority (fdatasync) and applied before it counts.
@@ -77,7 +92,7 @@ def bench(commands: int, in_flight: int, size: int, directory: Path | None, as_j
     figures: list[Figures] = []
 
     async def measure() -> int:
-        figures.append(await _measure(folder, commands, in_flight, size))
+        figures.extend(await _measure(folder, commands, reads, in_flight, size))
         return 0
 
     parent = directory or Path()
@@ -87,17 +102,18 @@ def bench(commands: int, in_flight: int, size: int, directory: Path | None, as_j
         run_on_best_loop(measure())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    (figure,) = figures
-    if as_json:
-        click.echo(json.dumps({name: getattr(figure, name) for name in figure.__struct_fields__}))
-    else:
-        click.echo(
-            f"{figure.per_s:,} commands/s ({figure.commands} of {figure.bytes} bytes, {figure.in_flight} in flight); "
-            f"latency p50 {figure.p50_ms} ms, p99 {figure.p99_ms} ms, max {figure.max_ms} ms"
-        )
+    for figure in figures:
+        if as_json:
+            click.echo(json.dumps({name: getattr(figure, name) for name in figure.__struct_fields__}))
+        else:
+            noun = UNITS[figure.what]
+            click.echo(
+                f"{figure.per_s:,} {noun}/s ({figure.commands} of {figure.bytes} bytes, {figure.in_flight} in flight); "
+                f"latency p50 {figure.p50_ms} ms, p99 {figure.p99_ms} ms, max {figure.max_ms} ms"
+            )
 
 
-async def _measure(folder: Path, commands: int, in_flight: int, size: int) -> Figures:
+async def _measure(folder: Path, commands: int, reads: int, in_flight: int, size: int) -> list[Figures]:
     ports = _free_ports(2 * (1 + len(FOLLOWERS)))
     names = (LEADER, *FOLLOWERS)
     members = {name: Address("127.0.0.1", port) for name, port in zip(names, ports, strict=False)}
@@ -106,7 +122,12 @@ async def _measure(folder: Path, commands: int, in_flight: int, size: int) -> Fi
         for name in FOLLOWERS:
             stack.enter_context(_follower(folder, name, members, endpoints[name]))
         config = MemberConfig(
-            cluster="bench", name=LEADER, directory=folder / LEADER, members=members, listen=endpoints[LEADER]
+            cluster="bench",
+            name=LEADER,
+            directory=folder / LEADER,
+            members=members,
+            listen=endpoints[LEADER],
+            lease=LeaseTerms(duration_ms=LEASE_MS),
         )
         replica = Replica(config, standard_parts(), serves_clients=False)
         try:
@@ -117,7 +138,7 @@ async def _measure(folder: Path, commands: int, in_flight: int, size: int) -> Fi
                 raise click.ClickException(
                     f"{leader} was elected instead of {LEADER}: run it again on a quieter machine"
                 )
-            return await _drive(replica.node, commands, in_flight, size)
+            return await _drive(replica.node, commands, reads, in_flight, size)
         except TimeoutError:
             raise click.ClickException(
                 f"no leader within {START_TIMEOUT_S:.0f} s: see the followers' messages"
@@ -126,20 +147,37 @@ async def _measure(folder: Path, commands: int, in_flight: int, size: int) -> Fi
             await replica.close()
 
 
-async def _drive(node: Node, commands: int, in_flight: int, size: int) -> Figures:
+async def _drive(node: Node, commands: int, reads: int, in_flight: int, size: int) -> list[Figures]:
     value = os.urandom(size)
+
+    async def put(number: int) -> None:
+        await node.submit(name_command(name_server.put(b"k%d" % (number % KEYS), value)), TIMEOUT_MS)
+
+    def getting(consistency: Consistency) -> Callable[[int], Awaitable[object]]:
+        return lambda number: node.query(
+            name_question(name_server.get(b"k%d" % (number % KEYS))), TIMEOUT_MS, consistency
+        )
+
+    # The first command finds links and files warm for the others.
+    await put(0)
+    figures = [await _timed("paxon", put, commands, in_flight, size)]
+    if reads:
+        for what, consistency in READS.items():
+            figures.append(await _timed(what, getting(consistency), reads, in_flight, size))
+    return figures
+
+
+async def _timed(what: str, call: Callable[[int], Awaitable[object]], count: int, in_flight: int, size: int) -> Figures:
     latencies: list[float] = []
 
     async def client(share: int) -> None:
         for number in range(share):
             began = time.perf_counter()
-            await node.submit(name_command(name_server.put(b"k%d" % (number % KEYS), value)), TIMEOUT_MS)
+            await call(number)
             latencies.append(time.perf_counter() - began)
 
-    in_flight = min(in_flight, commands)
-    share, rest = divmod(commands, in_flight)
-    # The first command finds links and files warm for the others.
-    await node.submit(name_command(name_server.put(b"warm", value)), TIMEOUT_MS)
+    in_flight = min(in_flight, count)
+    share, rest = divmod(count, in_flight)
     began = time.perf_counter()
     await asyncio.gather(*(client(share + (number < rest)) for number in range(in_flight)))
     took = time.perf_counter() - began
@@ -149,7 +187,7 @@ async def _drive(node: Node, commands: int, in_flight: int, size: int) -> Figure
         return round(latencies[min(len(latencies) - 1, int(len(latencies) * part))] * 1e3, 3)
 
     rate = round(len(latencies) / took)
-    return Figures("paxon", len(latencies), in_flight, size, rate, at(0.5), at(0.99), at(1))
+    return Figures(what, len(latencies), in_flight, size, rate, at(0.5), at(0.99), at(1))
 
 
 @contextmanager
@@ -165,6 +203,8 @@ def _follower(folder: Path, name: str, members: dict[str, Address], listen: Addr
         *(f'{member} = "{address}"' for member, address in members.items()),
         "[timing]",
         *(f"{setting} = {value}" for setting, value in FOLLOWER_TIMING.items()),
+        "[lease]",
+        f"duration_ms = {LEASE_MS}",
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     command = [sys.executable, "-m", "paxon", "serve", "--config", str(path), "--log-level", "warning"]
