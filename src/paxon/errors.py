@@ -37,6 +37,13 @@ class ContractError(PaxonError):
     """A state machine's class cannot be replicated as it is written; the message says which method, and the remedy."""
 
 
+class NotDeterministic(PaxonError):
+    """A command did not do the same twice, or not the same on two members: a bug of the state machine's author.
+
+    Raised in development mode alone, and then it stops the member.
+    """
+
+
 class LedgerError(PaxonError):
     """The ledger on disk cannot be used as it is."""
 

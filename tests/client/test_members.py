@@ -1,6 +1,7 @@
 """Replicated objects in their users' own processes: real members, real sockets, every call typed."""
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -221,5 +222,41 @@ def test_two_machines_of_one_name_are_told_apart_by_parts() -> None:
         async with Cluster(parts={"one": Inventory, "two": Other}, members=1) as cluster:
             with pytest.raises(paxon.ContractError, match=r"several parts \(one, two\)"):
                 await cluster[1].submit(Inventory.supply, "sku-1")
+
+    run(main())
+
+
+class Dice(paxon.StateMachine):
+    """Reads a clock, which it must not."""
+
+    def __init__(self) -> None:
+        self.latest = 0
+
+    @paxon.command
+    def roll(self, ctx: paxon.Context) -> None:
+        """Keep what the clock says."""
+        self.latest = time.perf_counter_ns()
+
+
+def test_development_mode_stops_a_member_whose_class_is_not_deterministic() -> None:
+    async def main() -> None:
+        async with Cluster(Dice, Inventory, development=True, members=1) as cluster:
+            assert await cluster[1].submit(Inventory.supply, "sku-1", 2) == 2
+            with pytest.raises(paxon.OutcomeUnknown):
+                await cluster[1].within(5).submit(Dice.roll)
+            error = await cluster[1].wait_failed()
+            assert isinstance(error, paxon.NotDeterministic)
+            assert "the command roll of Dice in slot" in str(error)
+
+    run(main())
+
+
+def test_development_mode_lets_members_of_a_good_class_tell_each_other_what_they_have() -> None:
+    async def main() -> None:
+        async with Cluster(Inventory, development=True) as cluster:
+            for count in range(1, 30):
+                assert await cluster[1 + count % 3].submit(Inventory.supply, "sku-1") == count
+            for number in cluster.running:
+                assert await cluster[number].read(Inventory.left, "sku-1") == 29
 
     run(main())

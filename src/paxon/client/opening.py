@@ -86,6 +86,7 @@ async def open_member(
     cluster: Cluster,
     parts: Mapping[str, type[StateMachine]] | None = None,
     timeout: float = DEFAULT_TIMEOUT_S,
+    development: bool = False,
 ) -> AsyncIterator[Member]:
     """Run one member of a cluster in this process for as long as the context lasts.
 
@@ -100,6 +101,10 @@ async def open_member(
     outside clients are to be served, ``endpoints`` (each one's name and address for them); the other
     settings of ``paxon serve`` are allowed too.  ``timeout`` is the default time limit of a call in seconds.
 
+    In ``development`` every command is applied twice and the members' states are compared; a
+    member whose class is not deterministic stops with ``NotDeterministic``, which names the command
+    and the slot.  For small states, and for all members alike.
+
     With a new directory this waits until a majority of the other members know it.
 
     Raises:
@@ -110,7 +115,7 @@ async def open_member(
     own = named(machines, parts)
     known = Parts(own)
     config, serves_clients = _config(node, Path(data), cluster)
-    replica = Replica(config, standard_parts(own), serves_clients=serves_clients)
+    replica = Replica(config, standard_parts(own), serves_clients=serves_clients, is_checked=development)
     try:
         await replica.start()
         member = Member(replica, known, timeout)

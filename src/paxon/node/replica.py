@@ -27,14 +27,20 @@ class Replica:
     """One member with everything that it serves.  Satisfies ``service.ServedNode``."""
 
     def __init__(
-        self, config: MemberConfig, parts: Mapping[str, StateMachine | ByteMachine], *, serves_clients: bool = True
+        self,
+        config: MemberConfig,
+        parts: Mapping[str, StateMachine | ByteMachine],
+        *,
+        serves_clients: bool = True,
+        is_checked: bool = False,
     ) -> None:
-        """
+        """``is_checked`` is development mode; see ``rsm.double_check``.
+
         Raises:
             ContractError: if a class cannot be replicated as it is written.
             ConfigurationError: if the TLS files cannot be used.
         """
-        self.assembly = Assembly(parts)
+        self.assembly = Assembly(parts, is_checked=is_checked)
         self.sessions = Sessions(self.assembly)
         self.node = Node(config, self.sessions)
         self._name = config.name

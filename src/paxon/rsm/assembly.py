@@ -18,6 +18,7 @@ from msgspec import Struct, msgpack
 
 from paxon.errors import BadRequest, ContractError, NotYetKnown, SnapshotUnusable
 from paxon.rsm.contract import Ability, StateMachine
+from paxon.rsm.double_check import Comparison, DoubleChecked, Step
 from paxon.rsm.feed import Event, Feed
 from paxon.rsm.machine import MALFORMED, PIECE_BYTES, ByteMachine, Capturable, Context
 from paxon.rsm.objects import ReplicatedObject
@@ -39,10 +40,17 @@ class Announce(Struct, frozen=True, array_like=True, tag=2):
     abilities: dict[str, tuple[Ability, ...]]
 
 
-Command = PartCall | Announce
+class Compare(Struct, frozen=True, array_like=True, tag=3):
+    """Command of development mode: what ``member`` had after these steps.  Without that mode it does nothing."""
+
+    member: str
+    steps: tuple[Step, ...]
+
+
+Command = PartCall | Announce | Compare
 
 _encode: Final = msgpack.Encoder().encode
-_decode: Final = msgpack.Decoder(Announce).decode
+_decode: Final = msgpack.Decoder(Announce | Compare).decode
 
 PART_BYTES_MAX: Final = 127
 """The longest name of a part, in bytes of UTF-8.  A call for a part begins with that length, and then the name; no
@@ -85,11 +93,15 @@ class Assembly:
     Invariant: ``_due_ms`` has the ``next_due_ms`` of every timed part as of its last command.
     """
 
-    def __init__(self, parts: Mapping[str, StateMachine | ByteMachine]) -> None:
-        """
+    def __init__(self, parts: Mapping[str, StateMachine | ByteMachine], *, is_checked: bool = False) -> None:
+        """``is_checked`` is development mode; see ``double_check``.
+
         Raises:
             ContractError: if a class cannot be replicated as it is written.
         """
+        self._steps: list[Step] | None = [] if is_checked else None
+        """In development mode, what was not told to the other members yet."""
+        self._comparison = Comparison()
         self.feed = Feed()
         self.parts: dict[str, ByteMachine] = {}
         self.objects: dict[str, ReplicatedObject[StateMachine]] = {}
@@ -103,7 +115,7 @@ class Assembly:
             if not isinstance(machine, StateMachine):
                 self.parts[name] = machine
                 continue
-            part = ReplicatedObject(machine, partial(self._on_event, name))
+            part = self._replicated(name, machine)
             # Nothing is known to anybody until somebody announces it.
             part.usable = frozenset()
             self.parts[name] = self.objects[name] = part
@@ -144,6 +156,19 @@ class Assembly:
         """The members that announced what they have, and do not have this command."""
         return sorted(member for member, abilities in self._announced.items() if ability not in abilities.get(part, ()))
 
+    # --- development mode ---
+
+    def steps_to_tell(self, count: int) -> tuple[Step, ...]:
+        """What the other members are to be told next, up to ``count`` steps; nothing outside development mode."""
+        if not self._steps:
+            return ()
+        told, self._steps[:] = tuple(self._steps[:count]), self._steps[count:]
+        return told
+
+    def _note_step(self, step: Step) -> None:
+        if self._steps is not None:
+            self._steps.append(step)
+
     # --- commands and questions ---
 
     def check(self, command: bytes) -> None:
@@ -180,10 +205,14 @@ class Assembly:
             finally:
                 self._look_at_due(name)
         try:
-            announcement = _decode(command)
+            decoded = _decode(command)
         except MALFORMED as error:
             raise BadRequest(f"this is no command for parts: {error}") from error
-        self._announced[announcement.member] = announcement.abilities
+        if isinstance(decoded, Compare):
+            if self._steps is not None:
+                self._comparison.compare(decoded.member, decoded.steps)
+            return b""
+        self._announced[decoded.member] = decoded.abilities
         self._find_usable()
         self._has_changed()
         return b""
@@ -228,6 +257,12 @@ class Assembly:
             self._next_due_ms = min((due for due in self._due_ms.values() if due is not None), default=None)
 
     # --- inside ---
+
+    def _replicated(self, name: str, machine: StateMachine) -> ReplicatedObject[StateMachine]:
+        on_event = partial(self._on_event, name)
+        if self._steps is None:
+            return ReplicatedObject(machine, on_event)
+        return DoubleChecked(name, type(machine), on_event, self._note_step)
 
     def _find_usable(self) -> None:
         for name, part in self.objects.items():

@@ -3,7 +3,7 @@
 Knows: which failures every member shares.  Does not know: slots' order, or who waits for the result.
 """
 
-from paxon.errors import ApplyFailed, InvariantViolation, LedgerTooNew
+from paxon.errors import ApplyFailed, InvariantViolation, LedgerTooNew, NotDeterministic
 from paxon.rsm.machine import ByteMachine, Context
 
 Result = bytes | ApplyFailed
@@ -19,12 +19,13 @@ def attempt(machine: ByteMachine, command: bytes, context: Context) -> Result:
     Raises:
         InvariantViolation: from the machine, which found itself broken.
         LedgerTooNew: from the machine, if its code does not have the command: other members may.
+        NotDeterministic: from the machine, in development mode.
         MemoryError: from the machine.  Memory is this member's own affair and not decided
             by the command: were it taken for a result, this member would part from the others.
     """
     try:
         result: object = machine.apply(command, context)
-    except (InvariantViolation, LedgerTooNew, MemoryError):
+    except (InvariantViolation, LedgerTooNew, MemoryError, NotDeterministic):
         raise
     except Exception as error:
         return failure(error)

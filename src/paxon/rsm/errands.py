@@ -6,12 +6,15 @@ know: clocks, or how a command gets into the log.
 
 from typing import Final
 
-from paxon.rsm.assembly import Announce, Assembly, encode
+from paxon.rsm.assembly import Announce, Assembly, Compare, encode
 from paxon.rsm.sessions import Plain, Sessions, Tick
 from paxon.rsm.sessions import encode as encode_request
 
 TICK: Final = encode_request(Tick())
 """The errand that only lets time go on."""
+
+STEPS_TOLD: Final = 1000
+"""How many steps one command of development mode tells of."""
 
 
 def errand(sessions: Sessions, assembly: Assembly, member: str, is_leader: bool, now_ms: int) -> bytes | None:
@@ -21,6 +24,8 @@ def errand(sessions: Sessions, assembly: Assembly, member: str, is_leader: bool,
     """
     if not assembly.has_announced(member):
         return encode_request(Plain(encode(Announce(member, assembly.abilities))))
+    if steps := assembly.steps_to_tell(STEPS_TOLD):
+        return encode_request(Plain(encode(Compare(member, steps))))
     # The others wait for the leader: one command lets time go on for all.
     due_ms = sessions.next_due_ms() if is_leader else None
     return TICK if due_ms is not None and due_ms <= now_ms else None

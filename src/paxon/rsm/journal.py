@@ -38,6 +38,11 @@ class Journal:
         """Whether there is nothing to take back."""
         return not self._undos
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody looks on."""
+        return self._onlooker is not None
+
     def note(self, undo: Callable[[], object]) -> None:
         """Remember how to take one change back.  ``undo`` must not note anything itself."""
         self._undos.append(undo)

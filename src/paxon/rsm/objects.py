@@ -198,6 +198,11 @@ class ReplicatedObject(Generic[M]):
             # A query that changed something would part this member from the others.
             self._journal.take_back()
 
+    @property
+    def is_captured(self) -> bool:
+        """Whether a capture is under way."""
+        return self._journal.is_watched
+
     def capture(self) -> Generator[bytes, None, None]:
         """See ``Capturable``.
 

@@ -33,9 +33,14 @@ class Cluster:
     """
 
     def __init__(
-        self, *machines: type[StateMachine], members: int = 3, parts: Mapping[str, type[StateMachine]] | None = None
+        self,
+        *machines: type[StateMachine],
+        members: int = 3,
+        parts: Mapping[str, type[StateMachine]] | None = None,
+        development: bool = False,
     ) -> None:
-        """
+        """``development`` is that of ``paxon.open``.
+
         Raises:
             ConfigurationError: if ``members`` is not 1 to 9.
             ContractError: if a class cannot be replicated.
@@ -45,6 +50,7 @@ class Cluster:
         self._own = named(machines, parts)
         # Refuses what cannot be replicated before anything is started.
         Parts(self._own)
+        self._development = development
         self._numbers = range(1, members + 1)
         self._directory = tempfile.TemporaryDirectory(prefix="paxon-cluster-")
         ports = _free_ports(2 * members)
@@ -107,7 +113,11 @@ class Cluster:
     async def start(self, number: int) -> Member:
         """Start a member that was stopped."""
         opened = open_member(
-            node=f"n{number}", data=Path(self._directory.name) / f"n{number}", cluster=self._settings, parts=self._own
+            node=f"n{number}",
+            data=Path(self._directory.name) / f"n{number}",
+            cluster=self._settings,
+            parts=self._own,
+            development=self._development,
         )
         member = await opened.__aenter__()
         self._open[number] = opened
