@@ -7,6 +7,8 @@ from paxon.errors import BadRequest, LedgerTooNew
 from paxon.kv import name_server
 from paxon.kv.name_server import NameServer
 from paxon.rsm import sessions
+from paxon.rsm.assembly import Announce, Assembly, PartCall
+from paxon.rsm.assembly import encode as encode_part
 from paxon.rsm.machine import Context
 from paxon.rsm.objects import ReplicatedObject, Signature, question, submission
 from paxon.rsm.sessions import Close, Open, Perform, Plain, Sessions, decode_answer
@@ -43,6 +45,21 @@ def objects(data: bytes) -> None:
             replica.query(call)
 
 
+def door(data: bytes) -> None:
+    """What passes the door of a member is answered by every member, in words that can be read."""
+    assembly = Assembly({"inventory": Inventory(), "names": NameServer()})
+    assembly.apply(encode_part(Announce("a", assembly.abilities)), Context(Slot(1), 0))
+    machine = Sessions(assembly)
+    machine.apply(sessions.encode(Open(b"s", 1000)), Context(Slot(1), 0))
+    draw = Draw(data)
+    while not draw.is_empty:
+        command = draw.take(draw.byte())
+        with refusing(BadRequest) as watch:
+            machine.check(command)
+        if not watch.is_refused:
+            decode_answer(machine.apply(command, Context(Slot(1), 0)))
+
+
 def _spelled(*parts: bytes) -> bytes:
     return b"".join(bytes((len(part),)) + part for part in parts)
 
@@ -64,7 +81,23 @@ _SESSION: list[sessions.Request] = [
     Close(b"s"),
 ]
 
+_PARTS = (
+    *(encode_part(PartCall("inventory", call)) for call in _CALLS),
+    encode_part(PartCall("names", name_server.put(b"k", b"v"))),
+    encode_part(PartCall("nowhere", b"")),
+    encode_part(Announce("b", {})),
+)
+_DOOR = (
+    *(sessions.encode(Perform(b"s", number, 0, call)) for number, call in enumerate(_PARTS)),
+    *(sessions.encode(Plain(call)) for call in _PARTS),
+    sessions.encode(Open(b"t", 1)),
+    sessions.encode(Open(b"t", 0)),
+    sessions.encode(Perform(b"s", 0, 0, None)),
+    sessions.encode(Close(b"s")),
+)
+
 TARGETS: Mapping[str, Target] = {
     "sessions": Target(sessions_kept, (b"".join(b"\1" + _spelled(sessions.encode(request)) for request in _SESSION),)),
+    "door": Target(door, (_spelled(*_DOOR), *map(_spelled, _DOOR))),
     "objects": Target(objects, (_spelled(*_CALLS), *map(_spelled, _CALLS))),
 }

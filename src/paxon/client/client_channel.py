@@ -59,13 +59,21 @@ class _Attempt:
 
     __slots__ = ("_channel", "_reply", "connection", "deadline", "endpoint", "number")
 
-    def __init__(self, channel: "ClientChannel", endpoint: Address, reply: Waiter[Applied], deadline: float) -> None:
+    def __init__(
+        self,
+        channel: "ClientChannel",
+        endpoint: Address,
+        connection: Connection,
+        reply: Waiter[Applied],
+        deadline: float,
+    ) -> None:
         self._channel = channel
         self.endpoint = endpoint
+        self.connection = connection
         self._reply = reply
         self.deadline = deadline
-        self.connection: Connection | None = None
         self.number = 0
+        """On the connection, once it was sent."""
 
     def done(self) -> bool:
         """See ``Reply``."""
@@ -157,9 +165,8 @@ class ClientChannel(Channel):
                 self._connecting = asyncio.ensure_future(self._connect_again())
             raise self._nobody()
         limit_ms = min(timeout_ms, ATTEMPT_MS)
-        attempt = _Attempt(self, endpoint, reply, self._loop.time() + limit_ms / 1000)
+        attempt = _Attempt(self, endpoint, connection, reply, self._loop.time() + limit_ms / 1000)
         milliseconds = max(1, int(limit_ms * MEMBER_SHARE))
-        attempt.connection = connection
         attempt.number = connection.begin(lambda number: Submit(number, command, milliseconds), attempt)
         self.attempts[attempt] = None
         if self._sweeping is None:
@@ -180,14 +187,12 @@ class ClientChannel(Channel):
         now = self._loop.time()
         late = [attempt for attempt in self.attempts if attempt.deadline <= now]
         for attempt in late:
-            if attempt.connection is not None:
-                attempt.connection.forget(attempt.number)
+            attempt.connection.forget(attempt.number)
             attempt.set_exception(DeadlineExceeded(f"{attempt.endpoint} did not answer in time"))
         if now >= self._probe_at:
             self._probe_at = now + PROBE_S
             for connection in {attempt.connection for attempt in self.attempts}:
-                if connection is not None:
-                    connection.probe()
+                connection.probe()
         if self.attempts:
             self._sweeping = self._loop.call_later(SWEEP_S, self._sweep)
 
