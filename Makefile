@@ -18,7 +18,7 @@ FUZZ_ARGS ?=
 SIMULATE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test mutants simulate fuzz lint bench bench-failover bench-catch-up bench-simulate bench-soak campaign model tla constraints clean
+.PHONY: help run test mutants simulate fuzz lint bench bench-failover bench-exactly-once bench-catch-up bench-simulate bench-soak campaign model tla constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ bench: $(STAMP) ## measure writes on this machine; prints JSON
 
 bench-failover: $(STAMP) ## kill the leader 20 times under load: nothing lost, and how long nothing is served
 	@$(VENV)/bin/python benchmarks/failover.py $(BENCH_ARGS)
+
+bench-exactly-once: $(STAMP) ## kill the leader 20 times under numbered commands: each applied once, in order; prints JSON
+	@$(VENV)/bin/python benchmarks/exactly_once.py $(BENCH_ARGS)
 
 bench-catch-up: $(STAMP) ## let a follower catch up on 100,000 commands: what live writes notice of it
 	@$(VENV)/bin/python benchmarks/catch_up.py $(BENCH_ARGS)

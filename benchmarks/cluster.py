@@ -58,20 +58,22 @@ class Cluster:
     def start(self, *names: str) -> None:
         """Start members; everyone if none is named."""
         for name in names or self.names:
-            config = self.folder / f"{name}.toml"
-            lines = [
-                'cluster = "measured"',
-                f"name = {json.dumps(name)}",
-                f"directory = {json.dumps(name)}",
-                f'listen = "{self.endpoints[name]}"',
-                "[members]",
-                *(f'{member} = "{address}"' for member, address in self.peers.items()),
-            ]
-            config.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            log = (self.folder / f"{name}.log").open("ab")
-            command = [sys.executable, "-m", "paxon", "serve", "--config", str(config), "--log-level", "info"]
-            self.processes[name] = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL)
-            log.close()
+            with (self.folder / f"{name}.log").open("ab") as log:
+                self.processes[name] = subprocess.Popen(self.command(name), stderr=log, stdin=subprocess.DEVNULL)
+
+    def command(self, name: str) -> list[str]:
+        """What starts a member."""
+        config = self.folder / f"{name}.toml"
+        lines = [
+            'cluster = "measured"',
+            f"name = {json.dumps(name)}",
+            f"directory = {json.dumps(name)}",
+            f'listen = "{self.endpoints[name]}"',
+            "[members]",
+            *(f'{member} = "{address}"' for member, address in self.peers.items()),
+        ]
+        config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return [sys.executable, "-m", "paxon", "serve", "--config", str(config), "--log-level", "info"]
 
     def kill(self, name: str) -> None:
         """SIGKILL a member we started."""
