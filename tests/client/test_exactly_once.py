@@ -48,9 +48,7 @@ def program(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         ([1, 2, 3], {"applied_though_refused": 1}),
     ],
 )
-async def test_the_measurement_notices_what_is_wrong(
-    program: ModuleType, kept: list[int], wrong: dict[str, int]
-) -> None:
+def test_the_measurement_notices_what_is_wrong(program: ModuleType, kept: list[int], wrong: dict[str, int]) -> None:
     load = program.Load("client", None, 1)
     load.acknowledged, load.refused, load.unknown = {1: 1, 2: 2}, {3}, {4}
     assert {kind: count for kind, count in load.faults(kept).items() if count} == wrong
