@@ -154,6 +154,7 @@ ERRORS: dict[str, type[RequestError]] = {
         errors.BadRequest,
         errors.ApplyFailed,
         errors.Rejected,
+        errors.NotGranted,
         errors.NotYetKnown,
         errors.Compacted,
         errors.SessionEnded,
