@@ -18,7 +18,7 @@ FUZZ_ARGS ?=
 SIMULATE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test mutants simulate fuzz lint bench bench-failover bench-exactly-once bench-catch-up bench-simulate bench-soak campaign model tla constraints clean
+.PHONY: help run test mutants simulate fuzz lint bench bench-failover bench-exactly-once bench-catch-up bench-snapshot bench-simulate bench-soak campaign model tla constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,9 @@ bench-exactly-once: $(STAMP) ## kill the leader 20 times under numbered commands
 
 bench-catch-up: $(STAMP) ## let a follower catch up on 100,000 commands: what live writes notice of it
 	@$(VENV)/bin/python benchmarks/catch_up.py $(BENCH_ARGS)
+
+bench-snapshot: $(STAMP) ## take snapshots of a gigabyte while writes go on: is any of them late?
+	@$(VENV)/bin/python benchmarks/snapshot.py $(BENCH_ARGS)
 
 campaign: $(STAMP) ## simulate HOURS of bad luck on all cores, kept in campaign.jsonl; the same command goes on after any end
 	@exec $(VENV)/bin/paxon simulate --hours $(HOURS) --state campaign.jsonl

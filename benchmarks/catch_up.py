@@ -15,47 +15,13 @@ import sys
 import time
 
 from cluster import Cluster
+from load import Load, Write, latencies, percentile
 
 from paxon.client.client import Client
 
 BACKLOG_IN_FLIGHT = 500
 CATCH_UP_TIMEOUT_S = 120.0
 WATCH_S = 0.02
-
-
-class Load:
-    """Writes at a steady rate, whatever the answers do, so that a stall shows in full."""
-
-    def __init__(self, client: Client, rate: float) -> None:
-        self._client = client
-        self._rate = rate
-        self.latencies: list[float] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        due = loop.time()
-        number = 0
-        while True:
-            due += 1 / self._rate
-            await asyncio.sleep(max(0.0, due - loop.time()))
-            number += 1
-            task = asyncio.create_task(self._write(number, time.perf_counter()))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _write(self, number: int, began: float) -> None:
-        await self._client.put(b"live-%d" % (number % 1000), b"x" * 256)
-        self.latencies.append(time.perf_counter() - began)
-
-    def take(self) -> list[float]:
-        """The latencies since the last call."""
-        taken, self.latencies = self.latencies, []
-        return taken
-
-
-def percentile(values: list[float], part: float) -> float:
-    return round(values[min(len(values) - 1, int(len(values) * part))] * 1e3, 3)
 
 
 async def write_backlog(client: Client, commands: int) -> None:
@@ -68,9 +34,9 @@ async def write_backlog(client: Client, commands: int) -> None:
 
 
 async def measure(commands: int, rate: float, seconds: float, rounds: int) -> dict[str, object]:
-    before: list[float] = []
-    starting: list[float] = []
-    during: list[float] = []
+    writes_before: list[Write] = []
+    writes_starting: list[Write] = []
+    writes_during: list[Write] = []
     catch_ups_s: list[float] = []
     with Cluster(3) as cluster:
         cluster.start()
@@ -90,12 +56,12 @@ async def measure(commands: int, rate: float, seconds: float, rounds: int) -> di
                     # Watching costs the same processors as writing, so it is done in both halves.
                     await asyncio.sleep(WATCH_S)
                     await cluster.statuses(observer)
-                before += load.take()
+                writes_before += load.take()
                 cluster.start(away)
                 # Until it answers, an interpreter is starting: two cores feel that, but it is not catching up.
                 while away not in (statuses := await cluster.statuses(observer)):
                     await asyncio.sleep(0.005)
-                starting += load.take()
+                writes_starting += load.take()
                 began = time.perf_counter()
                 while statuses[away].applied < statuses[leader].applied - 10:
                     if time.perf_counter() - began > CATCH_UP_TIMEOUT_S:
@@ -103,12 +69,12 @@ async def measure(commands: int, rate: float, seconds: float, rounds: int) -> di
                     await asyncio.sleep(WATCH_S)
                     statuses = await cluster.statuses(observer)
                 catch_ups_s.append(time.perf_counter() - began)
-                during += load.take()
+                writes_during += load.take()
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
             await client.close()
             terms = {status.term for status in (await cluster.statuses(observer)).values()}
-    before.sort(), starting.sort(), during.sort()
+    before, starting, during = latencies(writes_before), latencies(writes_starting), latencies(writes_during)
     return {
         "what": "catch_up",
         "commands": commands,

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -32,9 +33,20 @@ def free_ports(count: int) -> list[int]:
 
 
 class Cluster:
-    """Members on loopback with default settings, and a directory that goes with them."""
+    """Members on loopback with their directory.  Settings are the defaults but for ``settings``, lines of TOML.
 
-    def __init__(self, members: int = 3, directory: Path | None = None) -> None:
+    ``program`` runs one, its configuration being the last argument.
+    """
+
+    def __init__(
+        self,
+        members: int = 3,
+        directory: Path | None = None,
+        settings: Sequence[str] = (),
+        program: Sequence[str] = (sys.executable, "-m", "paxon", "serve", "--log-level", "info", "--config"),
+    ) -> None:
+        self._settings = settings
+        self._program = program
         self.names = [f"n{number}" for number in range(1, members + 1)]
         ports = free_ports(2 * members)
         self.peers = dict(zip(self.names, (Address("127.0.0.1", port) for port in ports[:members]), strict=True))
@@ -71,9 +83,10 @@ class Cluster:
             f'listen = "{self.endpoints[name]}"',
             "[members]",
             *(f'{member} = "{address}"' for member, address in self.peers.items()),
+            *self._settings,
         ]
         config.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return [sys.executable, "-m", "paxon", "serve", "--config", str(config), "--log-level", "info"]
+        return [*self._program, str(config)]
 
     def kill(self, name: str) -> None:
         """SIGKILL a member we started."""

@@ -2,7 +2,7 @@
 
 from paxon.core import messages as m
 from paxon.core.decree import Ballot, Decree, NodeId, Slot
-from paxon.core.ledger import Outcome, Passed, PromisedBallot, Record, TriedBallot, Vote
+from paxon.core.ledger import Jumped, Outcome, Passed, PromisedBallot, Record, TriedBallot, Vote
 
 LOW = Ballot(3, NodeId(1))
 HIGH = Ballot(300, NodeId(0xFFFF))
@@ -34,4 +34,5 @@ RECORDS: list[Record] = [
     Vote(Slot(9), HIGH, DECREE),
     Passed(Slot(9), HIGH),
     Outcome(Slot(8), DECREE),
+    Jumped(Slot(7), 1_700_000_000_000),
 ]

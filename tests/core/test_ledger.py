@@ -10,6 +10,8 @@ from paxon.core import ledger as ledger_module
 from paxon.core.decree import NO_BALLOT, NOOP, NodeId, Slot
 from paxon.core.ledger import (
     OUTCOME_BYTES,
+    Beginning,
+    Jumped,
     Ledger,
     Outcome,
     Passed,
@@ -48,6 +50,9 @@ CONTRADICTIONS: dict[str, tuple[list[Record], Record]] = {
     "a vote passed that has been overtaken": ([Vote(S1, LOW, A), Vote(S1, MIDDLE, B)], Passed(S1, LOW)),
     "a vote passed that is only promised": ([Vote(S1, LOW, A), PromisedBallot(MIDDLE)], Passed(S1, MIDDLE)),
     "a vote passed twice": ([Vote(S1, LOW, A), Passed(S1, LOW)], Passed(S1, LOW)),
+    "a snapshot of less than is known": ([Outcome(S1, A), Outcome(S2, B)], Jumped(S2, 0)),
+    "a vote for what a snapshot has": ([Jumped(S3, 0)], Vote(S2, MIDDLE, A)),
+    "an outcome that a snapshot has": ([Jumped(S3, 0)], Outcome(S2, A)),
 }
 
 
@@ -238,3 +243,63 @@ def test_replaying_the_records_of_a_run_gives_the_same_ledger(seed: int) -> None
     for me in parliament.alive:
         records = parliament.seats[me].records()
         assert state_of(written(*records)) == state_of(parliament[me].ledger)
+
+
+def test_a_jump_takes_the_place_of_everything_below_and_of_nothing_else() -> None:
+    far = Slot(S4 + 1)
+    ledger = written(
+        TriedBallot(LOW), Vote(S1, LOW, A), Vote(S3, LOW, B), Vote(far, MIDDLE, B), Outcome(S2, A), Outcome(S4, A)
+    )
+    ledger.write(Jumped(S4, 90))
+    assert ledger.votes == {far: Vote(far, MIDDLE, B)}
+    assert ledger.outcomes == {S4: A}
+    assert (ledger.kept_from, ledger.passed_until, ledger.known_until) == (S4, far, far)
+    assert (ledger.last_tried, ledger.next_ballot) == (LOW, MIDDLE), "promises bind in every slot"
+    assert ledger.stamp_ms == 90
+    assert ledger.line == 7
+
+
+def test_a_jump_counts_the_bytes_that_it_drops() -> None:
+    ledger = written(Outcome(S2, A), Outcome(S3, A))
+    ledger.write(Jumped(S4, 0))
+    assert ledger._kept_bytes == 0
+
+
+HISTORY: list[Record] = [
+    TriedBallot(LOW),
+    Vote(S1, LOW, A),
+    Vote(S2, LOW, A),
+    Passed(S1, LOW),
+    Vote(S3, MIDDLE, B),
+    Passed(S2, LOW),
+    Vote(S4, MIDDLE, A),
+    Passed(S3, MIDDLE),
+    PromisedBallot(HIGH),
+]
+"""Slots 1 to 3 passed, and slot 4 has a vote."""
+
+
+@pytest.mark.parametrize(("gone", "slot"), [(0, S1), (1, S1), (2, S2), (2, S3), (4, S3), (4, S4), (6, S4)])
+def test_a_ledger_without_its_oldest_records_binds_as_the_whole_one_does(gone: int, slot: Slot) -> None:
+    """Whatever is gone, the ballots at the place and a slot below which everything passed make up for it."""
+    whole, before = written(*HISTORY), written(*HISTORY[:gone])
+    ledger = Ledger(Beginning(gone, before.last_tried, before.next_ballot, slot, whole.stamp_ms))
+    for record in HISTORY[gone:]:
+        ledger.replay(record)
+    assert ledger.line == whole.line
+    assert (ledger.last_tried, ledger.next_ballot, ledger.votes) == (whole.last_tried, whole.next_ballot, whole.votes)
+    assert (ledger.passed_until, ledger.known_until) == (whole.passed_until, whole.known_until)
+    assert ledger.outcomes == {known: decree for known, decree in whole.outcomes.items() if known >= slot}
+
+
+def test_a_vote_below_the_beginning_is_still_a_promise() -> None:
+    ledger = Ledger(Beginning(3, LOW, LOW, S3))
+    ledger.replay(Vote(S2, HIGH, A))
+    assert (ledger.next_ballot, ledger.votes, ledger.line) == (HIGH, {}, 4)
+
+
+def test_what_was_jumped_over_before_the_beginning_is_no_news() -> None:
+    ledger = Ledger(Beginning(3, LOW, LOW, S3))
+    for record in (Jumped(S2, 0), Passed(S1, LOW), Outcome(S2, A)):
+        ledger.replay(record)
+    assert (ledger.passed_until, ledger.line) == (S3, 6)

@@ -3,7 +3,17 @@
 from paxon.core.decree import NodeId, Slot
 from paxon.net.handshake import Goodbye, Hello, Welcome
 from paxon.node.consistency import LINEARIZABLE, AtLeast, Stale
-from paxon.node.letters import Answers, AskReading, Forward, HostMessage, ReadingAt, Refusals
+from paxon.node.letters import (
+    Answers,
+    AskReading,
+    AskSnapshot,
+    Forward,
+    HostMessage,
+    ReadingAt,
+    Refusals,
+    SnapshotOffer,
+    SnapshotPart,
+)
 from paxon.node.service import (
     ClientMessage,
     Events,
@@ -27,6 +37,9 @@ HOST_MESSAGES: list[HostMessage] = [
     AskReading(7, 3),
     ReadingAt(7, 3, Slot(9)),
     ReadingAt(7, 4, None),
+    SnapshotOffer(Slot(300), 41, 7),
+    AskSnapshot(SnapshotOffer(Slot(300), 41, 7), 20),
+    SnapshotPart(SnapshotOffer(Slot(300), 41, 7), 20, b"bytes"),
 ]
 
 CLIENT_MESSAGES: list[ClientMessage] = [

@@ -17,7 +17,18 @@ from paxon.core.ledger import KEPT_SLOTS, Ledger, Outcome, Record, Vote
 from paxon.core.legislator import Legislator
 from paxon.core.roster import ROSTER_LAG
 from paxon.errors import ProtocolError, RequestError
-from paxon.node.letters import Answers, AskReading, Forward, PeerMessage, ReadingAt, Refusals
+from paxon.node.letters import (
+    Answers,
+    AskReading,
+    AskSnapshot,
+    Forward,
+    PeerMessage,
+    ReadingAt,
+    Refusals,
+    SnapshotOffer,
+    SnapshotPart,
+)
+from paxon.node.settings import SnapshotSettings
 from paxon.node.vocabulary import PEER_VOCABULARY
 from tests.core.build import M1, TIMING, rosters
 from tests.fuzz.oracle import Draw, Target, Watch, refusing
@@ -100,6 +111,9 @@ class Speaker:
     def flag(self) -> bool:
         return bool(self._draw.below(2))
 
+    def offer(self) -> SnapshotOffer:
+        return SnapshotOffer(self.slot(), self.integer(), self.integer())
+
     def vote(self) -> Vote:
         return Vote(self.slot(), self.ballot(), self.decree())
 
@@ -145,6 +159,9 @@ _ASKED: tuple[Callable[[Speaker], PeerMessage], ...] = (
     lambda s: Refusals(BOOT, s.ballot(), s.several(lambda: (s.integer(), _CODES[s.integer() % len(_CODES)], "text"))),
     lambda s: AskReading(s.integer(), s.integer()),
     lambda s: ReadingAt(BOOT, s.integer(), s.slot() if s.flag() else None),
+    lambda s: s.offer(),
+    lambda s: AskSnapshot(s.offer(), s.integer()),
+    lambda s: SnapshotPart(s.offer(), 0 if s.flag() else s.integer(), s.command()),
 )
 
 _SPOKEN: Sequence[Callable[[Speaker], PeerMessage]] = (*_SAID, *_ASKED)
@@ -232,7 +249,7 @@ def legislator(data: bytes) -> None:
 def host(data: bytes) -> None:
     """The same for a whole host with clients of its own, time and a disk."""
     draw = Draw(data)
-    stage = Stage(3, present=[1])
+    stage = Stage(3, present=[1], snapshots=SnapshotSettings(every_slots=2, tail_bytes=0, part_bytes=64))
     seat = stage[1]
     speaker = Speaker(draw, lambda: seat.host.legislator)
     for _ in range(STEPS_MAX):

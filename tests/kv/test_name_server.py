@@ -1,15 +1,17 @@
 """The name server against a plain dictionary, and against bytes that mean nothing."""
 
+import itertools
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from paxon.core.decree import FIRST_SLOT
-from paxon.errors import BadRequest, ProtocolError
+from paxon.errors import BadRequest, ProtocolError, SnapshotUnusable
 from paxon.kv import name_server as kv
 from paxon.kv.name_server import Compared, Deleted, Found, NameServer, Written, read_reply
-from paxon.rsm.machine import ByteMachine, Context
+from paxon.rsm.machine import PIECE_BYTES, ByteMachine, Capturable, Context
 
 CONTEXT = Context(FIRST_SLOT, 0)
 # Few of each, so that they meet.
@@ -73,19 +75,22 @@ def test_it_behaves_like_a_dictionary_with_histories(steps: list[Step]) -> None:
 def test_two_of_them_agree_byte_by_byte(steps: list[Step]) -> None:
     one, other = NameServer(), NameServer()
     for step in steps:
-        match step:
-            case ("put", key, bytes(value)):
-                command = kv.put(key, value)
-            case ("compare", key, expected, value):
-                command = kv.compare_and_put(key, expected, value)
-            case _:
-                command = kv.delete(step[1])
-        assert apply(one, command) == apply(other, command)
+        assert apply(one, encoded(step)) == apply(other, encoded(step))
+
+
+def encoded(step: Step) -> bytes:
+    match step:
+        case ("put", key, bytes(value)):
+            return kv.put(key, value)
+        case ("compare", key, expected, value):
+            return kv.compare_and_put(key, expected, value)
+    return kv.delete(step[1])
 
 
 @given(st.binary(max_size=64))
 def test_no_bytes_make_it_raise(noise: bytes) -> None:
     machine: ByteMachine = NameServer()
+    assert isinstance(machine, Capturable)
     msgspec.msgpack.decode(machine.apply(noise, CONTEXT))
     msgspec.msgpack.decode(machine.query(noise))
 
@@ -162,3 +167,80 @@ def test_a_compare_and_put_over_a_value_expects_just_that(expected: bytes | None
     reply = read_reply(apply(machine, kv.compare_and_put(b"name", expected, b"new")), Compared)
     assert reply == Compared(is_written, 2 if is_written else 1, b"old")
     assert read_reply(machine.query(kv.get(b"name")), Found).value == (b"new" if is_written else b"old")
+
+
+def entries(server: NameServer) -> list[tuple[bytes, tuple[bytes, int]]]:
+    """In their order, which is part of the state: captures of equal states are equal."""
+    return list(server._entries.items())
+
+
+@given(before=STEPS, meanwhile=STEPS, after=STEPS, taken=st.integers(0, 5))
+def test_what_changes_meanwhile_is_not_in_a_capture(
+    before: list[Step], meanwhile: list[Step], after: list[Step], taken: int
+) -> None:
+    server, untouched = NameServer(), NameServer()
+    for step in before:
+        server.apply(encoded(step), CONTEXT)
+        untouched.apply(encoded(step), CONTEXT)
+    pieces = server.capture()
+    kept = list(itertools.islice(pieces, taken))
+    for step in meanwhile:
+        server.apply(encoded(step), CONTEXT)
+    kept += pieces
+    assert kept == list(untouched.capture())
+    restored = NameServer()
+    restored.restore(kept)
+    assert entries(restored) == entries(untouched)
+    # Neither a capture nor a restored state leaves a trace in what follows.
+    for step in meanwhile + after:
+        untouched.apply(encoded(step), CONTEXT)
+        restored.apply(encoded(step), CONTEXT)
+    for step in after:
+        server.apply(encoded(step), CONTEXT)
+    assert entries(server) == entries(restored) == entries(untouched)
+
+
+def test_pieces_are_small_and_a_large_value_is_one_by_itself() -> None:
+    server = NameServer()
+    large = bytes(3 * PIECE_BYTES)
+    for number in range(200):
+        server.apply(kv.put(b"%d" % number, large if number == 70 else bytes(1000)), CONTEXT)
+    sizes = [len(piece) for piece in server.capture()]
+    assert sum(size > PIECE_BYTES for size in sizes) == 1
+    assert len(sizes) == 1 + 2 + 1 + 3
+
+
+def test_what_a_capture_kept_is_let_go_of() -> None:
+    server = NameServer()
+    for number in range(10):
+        server.apply(kv.put(b"%d" % number, b"1"), CONTEXT)
+    pieces = server.capture()
+    for number in range(10):
+        server.apply(kv.put(b"%d" % number, b"2"), CONTEXT)
+    del pieces
+    for _ in range(6):
+        server.apply(kv.put(b"0", b"3"), CONTEXT)
+    assert server._before is None
+
+
+def test_a_capture_that_was_ended_does_not_end_the_next_one() -> None:
+    server = NameServer()
+    server.apply(kv.put(b"a", b"1"), CONTEXT)
+    first = server.capture()
+    second = server.capture()
+    del first
+    server.apply(kv.put(b"a", b"2"), CONTEXT)
+    restored = NameServer()
+    restored.restore(second)
+    assert entries(restored) == [(b"a", (b"1", 1))]
+
+
+@pytest.mark.parametrize(
+    "pieces", [[], [b"?"], [msgspec.msgpack.encode([1]), b"?"], [msgspec.msgpack.encode([2])]], ids=repr
+)
+def test_what_is_no_capture_of_a_name_server_is_refused_and_changes_nothing(pieces: list[bytes]) -> None:
+    server = NameServer()
+    server.apply(kv.put(b"a", b"1"), CONTEXT)
+    with pytest.raises(SnapshotUnusable):
+        server.restore(pieces)
+    assert entries(server) == [(b"a", (b"1", 1))]

@@ -2,7 +2,19 @@
 
 from types import ModuleType
 
-from tests.mutants import capture, collections, core, exactly_once, host, leases, links, machine, presidency, storage
+from tests.mutants import (
+    capture,
+    collections,
+    core,
+    exactly_once,
+    host,
+    leases,
+    links,
+    machine,
+    presidency,
+    snapshots,
+    storage,
+)
 from tests.mutants.mutant import Mutant
 
 
@@ -14,5 +26,5 @@ def _in(*areas: ModuleType) -> dict[str, Mutant]:
     return found
 
 
-MUTANTS = _in(core, presidency, leases, storage, host, links, machine, collections, capture, exactly_once)
+MUTANTS = _in(core, presidency, leases, storage, snapshots, host, links, machine, collections, capture, exactly_once)
 """In the order of the catalogue: the protocol first, then what surrounds it."""

@@ -6,14 +6,15 @@ disk has at most one sync under way.  A test that breaks either fails wherever i
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from heapq import heappop, heappush
 from random import Random
 from typing import Generic, TypeVar
 
-from paxon.core.decree import Ballot, NodeId, Slot
+from paxon.codec.records import encode_record
+from paxon.core.decree import FIRST_SLOT, Ballot, Decree, NodeId, Slot
 from paxon.core.lease import NO_LEASE, LeaseTerms
-from paxon.core.ledger import Ledger, Outcome, PromisedBallot, Record, TriedBallot, Vote
+from paxon.core.ledger import Ledger, Outcome, Passed, PromisedBallot, Record, TriedBallot, Vote
 from paxon.core.messages import HandOver, LastVote, NextBallot, Voted
 from paxon.core.roster import Majority, Roster, Rosters
 from paxon.core.timing import Timing
@@ -23,10 +24,12 @@ from paxon.node.host import Host
 from paxon.node.letters import PeerMessage
 from paxon.node.ports import Timer
 from paxon.node.proposals import Applied
-from paxon.node.settings import Limits
+from paxon.node.settings import Limits, SnapshotSettings
 from paxon.node.status import Role
 from paxon.rsm.applier import Applier
 from paxon.rsm.machine import Context
+from paxon.storage.snapshot_store import SnapshotStore
+from tests.storage.disk import MemoryDirectory
 
 T = TypeVar("T")
 
@@ -78,7 +81,7 @@ class Answer(Generic[T]):
 
 
 class Journal:
-    """A state machine that keeps every command it is given, and says how many came before."""
+    """A state machine that keeps every command it is given, and says how many came before.  It can be captured."""
 
     def __init__(self) -> None:
         self.commands: list[bytes] = []
@@ -93,6 +96,12 @@ class Journal:
 
     def query(self, question: bytes) -> bytes:
         return b" ".join(self.commands)
+
+    def capture(self) -> Generator[bytes, None, None]:
+        return (piece for piece in [b"journal", *self.commands])
+
+    def restore(self, pieces: Iterable[bytes]) -> None:
+        _, *self.commands = pieces
 
 
 class Event:
@@ -147,6 +156,9 @@ class StageDisk:
         self.sync_ms = stage.sync_ms
         self.is_by_hand = False
         """Whether syncs end only when a test calls ``complete``."""
+        self.first_slot = FIRST_SLOT
+        """Decrees below are taken for gone."""
+        self.trims: list[tuple[Slot, int, int]] = []
         self.error: int | None = None
         """What every sync fails with, while it is set."""
         self._under_way: tuple[int, Callable[[int], None], Callable[[OSError], None]] | None = None
@@ -180,7 +192,51 @@ class StageDisk:
             synced(line)
 
     def recall(self, from_slot: Slot, bytes_max: int, found: Callable[[tuple[Outcome, ...]], None]) -> None:
-        self._stage.plan(self._stage.now_ms, lambda: found(()), self._seat)
+        self._stage.plan(self._stage.now_ms, lambda: found(self._outcomes(from_slot)), self._seat)
+
+    def _outcomes(self, from_slot: Slot) -> tuple[Outcome, ...]:
+        """What passed from ``from_slot`` on without a gap, if it was not trimmed."""
+        latest: dict[Slot, Decree] = {}
+        known: dict[Slot, Decree] = {}
+        for record in self.durable:
+            match record:
+                case Vote(slot=slot, decree=decree):
+                    latest[slot] = decree
+                case Passed(slot=slot):
+                    known[slot] = latest[slot]
+                case Outcome(slot=slot, decree=decree):
+                    known[slot] = decree
+        taken: list[Outcome] = []
+        while (slot := Slot(from_slot + len(taken))) in known and slot >= self.first_slot:
+            taken.append(Outcome(slot, known[slot]))
+        return tuple(taken)
+
+    def trim(
+        self,
+        slot: Slot,
+        stamp_ms: int,
+        tail_bytes: int,
+        trimmed: Callable[[None], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self.trims.append((slot, stamp_ms, tail_bytes))
+        self.first_slot = max(self.first_slot, slot)
+        self._stage.plan(self._stage.now_ms, lambda: trimmed(None), self._seat)
+
+    def work(self, task: Callable[[], T], done: Callable[[T], None], failed: Callable[[Exception], None]) -> None:
+        def work() -> None:
+            try:
+                result = task()
+            except Exception as error:
+                failed(error)
+            else:
+                done(result)
+
+        self._stage.plan(self._stage.now_ms, work, self._seat)
+
+    @property
+    def written_bytes(self) -> int:
+        return sum(len(encode_record(record)[1]) for record in self.records)
 
     def crash(self) -> None:
         self._under_way = None
@@ -238,6 +294,9 @@ class Seat:
         self.life = 0
         self.disk = StageDisk(stage, self)
         self.machine = Journal()
+        self.directory = MemoryDirectory()
+        self.findings: list[str] = []
+        """What was found damaged among the snapshots."""
         self.fatal: list[Exception] = []
         self.leaders: list[Ballot | None] = []
         self.wall_ahead_ms = 0
@@ -259,7 +318,13 @@ class Seat:
         ledger, applier = Ledger(), Applier(self.machine)
         for record in self.disk.records:
             ledger.write(record)
-        for number in range(1, ledger.passed_until):
+        store = None
+        if self.stage.snapshots is not None:
+            store = SnapshotStore(self.directory, self.findings.append)
+            newest = store.find(FIRST_SLOT)
+            if newest is not None:
+                applier.restore(store.pieces(newest))
+        for number in range(applier.applied_until, ledger.passed_until):
             applier.apply(Slot(number), ledger.outcomes[Slot(number)])
         self._host = Host(
             self.number,
@@ -276,6 +341,8 @@ class Seat:
             leader_changed=self.leaders.append,
             terms=self.stage.terms,
             forgotten_lease_ms=0 if self.life == 1 else self.stage.terms.duration_ms,
+            store=store,
+            snapshots=self.stage.snapshots,
         )
         self._host.start()
 
@@ -283,6 +350,7 @@ class Seat:
         self._host = None
         self.life += 1
         self.disk.crash()
+        self.directory = self.directory.crash()
 
     def submit(self, command: bytes, timeout_ms: int = 5_000) -> Answer[Applied]:
         answer: Answer[Applied] = Answer()
@@ -313,7 +381,10 @@ class Stage:
         terms: LeaseTerms = NO_LEASE,
         latency_ms: int = 1,
         sync_ms: int = 0,
+        snapshots: SnapshotSettings | None = None,
     ) -> None:
+        """Snapshots are taken if ``snapshots`` says when."""
+        self.snapshots = snapshots
         self.rosters = Rosters(Roster(Majority(tuple(m(number) for number in range(1, members + 1)))))
         self.limits = limits or Limits()
         self.timing = timing or Timing()

@@ -7,6 +7,7 @@ import pytest
 from paxon.core.decree import Ballot
 from paxon.core.effects import Effects, Letter
 from paxon.core.ledger import (
+    Jumped,
     Outcome,
     Passed,
     PromisedBallot,
@@ -43,8 +44,8 @@ A = decree("a")
 
 
 def test_what_survives_a_crash() -> None:
-    """2.3: lastTried, nextBal, prevVote and the outcome, and nothing about the ballot under way."""
-    assert set(get_args(Record)) == {TriedBallot, PromisedBallot, Vote, Passed, Outcome}
+    """2.3: lastTried, nextBal, prevVote and the outcome, or by 3.3.2 what it did; nothing of the ballot under way."""
+    assert set(get_args(Record)) == {TriedBallot, PromisedBallot, Vote, Passed, Outcome, Jumped}
     president = polling(M1)
     own = polling_slip(president).ballot
     president.propose((b"x",), 0, 0)

@@ -1,9 +1,12 @@
 """The applier: order, time, and commands that fail."""
 
+from collections.abc import Generator, Iterable
+
 import pytest
+from msgspec import msgpack
 
 from paxon.core.decree import FIRST_SLOT, NOOP, Ballot, Decree, NodeId, Slot
-from paxon.errors import ApplyFailed, InvariantViolation
+from paxon.errors import ApplyFailed, InvariantViolation, SnapshotUnusable
 from paxon.rsm.applier import Applier
 from paxon.rsm.machine import Context
 
@@ -110,3 +113,66 @@ def test_what_is_this_members_own_trouble_stops_it(command: bytes, error: type[E
 def test_a_failing_question_is_its_askers() -> None:
     with pytest.raises(ApplyFailed, match="KeyError"):
         Applier(Journal()).query(b"fail")
+
+
+class Total:
+    """A sum that can be captured."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def apply(self, command: bytes, context: Context) -> bytes:
+        self.total += int(command)
+        return b"%d" % self.total
+
+    def query(self, question: bytes) -> bytes:
+        return b"%d" % self.total
+
+    def capture(self) -> Generator[bytes, None, None]:
+        return (piece for piece in [b"%d" % self.total])
+
+    def restore(self, pieces: Iterable[bytes]) -> None:
+        (piece,) = pieces
+        self.total = int(piece)
+
+
+def test_a_captured_state_goes_on_where_it_was_captured() -> None:
+    applier = Applier(Total())
+    applier.apply(FIRST_SLOT, decree(b"5", stamp_ms=70))
+    pieces = applier.capture()
+    applier.apply(Slot(2), decree(b"6", stamp_ms=80))
+
+    other = Applier(Total())
+    other.apply(FIRST_SLOT, decree(b"1"))
+    other.restore(pieces)
+    assert (other.applied_until, other.now_ms) == (Slot(2), 70), "as of the call, and not of the first piece"
+    assert other.apply(Slot(2), decree(b"6", stamp_ms=60)) == [b"11"]
+    assert other.now_ms == 70
+    with pytest.raises(InvariantViolation):
+        other.apply(Slot(4), decree(b"1"))
+
+
+def test_equal_states_are_captured_in_equal_pieces() -> None:
+    appliers = [Applier(Total()), Applier(Total())]
+    for applier in appliers:
+        applier.apply(FIRST_SLOT, decree(b"5", stamp_ms=70))
+    assert list(appliers[0].capture()) == list(appliers[1].capture())
+
+
+def test_a_machine_that_cannot_be_captured_says_so() -> None:
+    applier = Applier(Journal())
+    assert not applier.is_capturable
+    with pytest.raises(SnapshotUnusable, match="Journal has no capture"):
+        applier.capture()
+    with pytest.raises(SnapshotUnusable, match="Journal has no capture"):
+        applier.restore(Applier(Total()).capture())
+
+
+@pytest.mark.parametrize(
+    ("pieces", "claim"), [([], "no snapshot"), ([b"?"], "no snapshot"), ([msgpack.encode((2, 3, 4))], "has format 2")]
+)
+def test_what_is_no_capture_is_refused(pieces: list[bytes], claim: str) -> None:
+    applier = Applier(Total())
+    assert applier.is_capturable
+    with pytest.raises(SnapshotUnusable, match=claim):
+        applier.restore(pieces)

@@ -45,6 +45,7 @@ OPERATIONS: dict[str, tuple[Callable[[SimDirectory], None], Callable[[dict[str, 
     "write": (lambda made: made.pwrite("old", 0, b"text"), lambda files: files["old"] == b"text"),
     "truncate": (lambda made: made.truncate("old", 2), lambda files: files["old"] == bytes(2)),
     "rename": (lambda made: made.rename("old", "new"), lambda files: "new" in files),
+    "remove": (lambda made: made.remove("old"), lambda files: "old" not in files),
     "sync": (lambda made: made.sync("unsynced"), lambda files: files["unsynced"] == b"text"),
     "directory sync": (SimDirectory.sync_directory, lambda files: "unnamed" in files),
 }

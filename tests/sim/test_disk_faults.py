@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from paxon.core.decree import Ballot, Decree, NodeId, Slot
-from paxon.core.ledger import Record, Vote
+from paxon.core.ledger import Beginning, Passed, Record, Vote
 from paxon.core.messages import BeginBallot, Voted
 from paxon.errors import Disowned, ForeignIdentity, InvariantViolation, LedgerCorrupt
 from paxon.net.introductions import Introductions
@@ -26,6 +26,7 @@ from paxon.sim.world import Violation, World
 from paxon.storage import scan
 from paxon.storage.identity import DataDirectory
 from paxon.storage.segment import FRAME_BYTES, Frame
+from paxon.storage.snapshot_store import Capture
 
 SEGMENT_BYTES = 4096
 
@@ -62,11 +63,40 @@ def filled(groups: int) -> tuple[SimDirectory, list[Record]]:
     return made, records
 
 
+def behind_a_snapshot(groups: int) -> tuple[SimDirectory, list[Record]]:
+    """The same with two snapshots, of which only the newer one reaches the ledger, whose oldest segments are gone."""
+    made, records = filled(groups)
+    data = DataDirectory.open(made, "sim", "m1", NodeId(1), "storage")
+    file, store = data.ledger(SEGMENT_BYTES), data.snapshots()
+    file.replay(lambda record: None)
+    covered = Slot(len(records) // 2)
+    passing: list[Record] = []
+    passing += [Passed(vote.slot, vote.ballot) for vote in records if isinstance(vote, Vote)][:covered]
+    file.append(passing)
+    file.sync()
+    for slot in (Slot(2), covered):
+        capture = Capture(store, slot)
+        capture.add([b"state", b"." * 600])
+        capture.keep()
+    file.trim(covered, 0, 0)
+    assert file.first_slot > 2
+    made.end_of_process()
+    return made, records + passing
+
+
 def read_back(directory: SimDirectory) -> list[Record]:
+    """The records from where the ledger begins."""
     data = DataDirectory.open(directory, "sim", "m1", NodeId(1), "another")
     records: list[Record] = []
-    data.ledger(SEGMENT_BYTES).replay(records.append)
-    directory.end_of_process()
+    store = data.snapshots()
+
+    def begin(beginning: Beginning) -> None:
+        store.find(beginning.slot)
+
+    try:
+        data.ledger(SEGMENT_BYTES).replay(records.append, begin)
+    finally:
+        directory.end_of_process()
     return records
 
 
@@ -83,7 +113,8 @@ def refusal(directory: SimDirectory) -> str:
 def test_every_place_of_the_atlas_ends_as_it_says(place: Place) -> None:
     ends: Counter[str] = Counter()
     for seed in range(60):
-        directory, written = filled(groups=20)
+        directory, written = behind_a_snapshot(groups=24)
+        written = written[len(written) - len(read_back(directory)) :]
         damage = place(directory, Random(seed))
         assert damage is not None
         damage.apply()

@@ -4,7 +4,7 @@ import pytest
 
 from paxon.sim.plan import PROFILES
 from paxon.sim.world import Violation, World
-from tests.mutants import core, host, presidency
+from tests.mutants import core, host, presidency, snapshots
 from tests.mutants.mutant import Mutant
 
 MUTANTS: dict[Mutant, str] = {
@@ -24,6 +24,12 @@ MUTANTS: dict[Mutant, str] = {
     presidency.read_before_recovery: "a read at member",
     host.forwards_begun_twice: "at most once",
     core.stamps_from_the_clock_alone: "3.3.3",
+    snapshots.trimmed_beyond_the_snapshot: "lets go of decrees",
+    snapshots.votes_go_with_their_segment: "remembers every vote",
+    snapshots.nothing_says_that_we_jumped: "applied only passed slots|stuck",
+    snapshots.a_jump_keeps_votes: "remembers every vote|beyond its gap",
+    snapshots.fetched_file_stays_a_draft: "stuck|FileNotFoundError|lets go of decrees",
+    snapshots.a_jump_forgets_proposals: "keeps in its queues",
 }
 
 SEEDS = (*range(2 * len(PROFILES)), *range(PROFILES.index("hasty") + 2 * len(PROFILES), 1_000, len(PROFILES)))

@@ -45,6 +45,9 @@ def test_the_seeds_contain_what_they_are_meant_to_contain() -> None:
         "recalls",
         "refused: not_leader",
         "replayed",
+        "snapshots fetched",
+        "starts from a snapshot",
+        "trimmed ledgers",
         "unknown",
     )
     assert [name for name in wanted if not seen.get(name)] == []

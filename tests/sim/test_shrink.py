@@ -27,7 +27,7 @@ def shrunk(scenario: Scenario, mutant: Mutant) -> tuple[Run, Shrunk, Run]:
     [
         (core.promise_forgotten, 23),
         (host.forwards_begun_twice, 4),
-        (core.late_outcomes_not_reported, 38),
+        (core.late_outcomes_not_reported, 37),
     ],
     ids=lambda value: getattr(value, "name", str(value)),
 )

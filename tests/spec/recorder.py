@@ -14,12 +14,14 @@ import pytest
 
 from paxon.core.decree import NO_BALLOT, NOOP, Ballot, Decree, NodeId
 from paxon.core.effects import Effects
-from paxon.core.ledger import Outcome, Passed, PromisedBallot, Record, TriedBallot, Vote
+from paxon.core.ledger import Ledger, Outcome, Passed, PromisedBallot, Record, TriedBallot, Vote
 from paxon.core.legislator import Legislator
 from paxon.core.messages import BeginBallot, LastVote, NextBallot, Presence, Success, Voted
 from paxon.core.roster import ROSTER_LAG, Majority, QuorumSystem, Weighted
 from paxon.core.slip import Polling
 from paxon.node.letters import PeerMessage
+from paxon.node.settings import SnapshotSettings
+from paxon.sim import member as member_module
 from paxon.sim.oracle import Oracle
 
 ENTRANCES = ("receive", "propose", "read", "on_deadline", "suspect", "hand_over")
@@ -206,16 +208,17 @@ def _answer(sender: NodeId, message: LastVote) -> Event:
 
 @contextmanager
 def recording() -> Iterator[Recorder]:
-    """Record everything that legislators and their disks do meanwhile."""
+    """Record everything that legislators and their disks do meanwhile.  The specification knows no snapshots."""
     recorder = Recorder()
     with pytest.MonkeyPatch.context() as patch:
         for name in ENTRANCES:
             patch.setattr(Legislator, name, _watched(getattr(Legislator, name), recorder))
+        patch.setattr(member_module, "SNAPSHOTS", (SnapshotSettings(),))
         replayed, synced, sent = Oracle.replayed, Oracle.synced, Oracle.sent
 
-        def watch_replayed(self: Oracle, member: NodeId, life: int, records: Sequence[Record]) -> None:
-            recorder.restarted(member, len(records))
-            replayed(self, member, life, records)
+        def watch_replayed(self: Oracle, member: NodeId, ledger: Ledger) -> None:
+            recorder.restarted(member, ledger.line)
+            replayed(self, member, ledger)
 
         def watch_synced(self: Oracle, member: NodeId, line: int) -> None:
             recorder.synced(member, line)

@@ -2,12 +2,14 @@
 
 import pytest
 
-from paxon.core.decree import NodeId
+from paxon.core.decree import NodeId, Slot
 from paxon.core.ledger import Outcome, Passed, TriedBallot, Vote
 from paxon.errors import LedgerCorrupt
 from paxon.storage.identity import DataDirectory
 from paxon.storage.inspect import show, verify
 from paxon.storage.segment import segment_name
+from paxon.storage.snapshot_file import snapshot_name
+from paxon.storage.snapshot_store import Capture
 from tests.storage.disk import MemoryDirectory
 from tests.storage.scripts import FIRST, SECOND, SEGMENT, STORAGE, flat, groups, vote, write
 
@@ -129,3 +131,43 @@ def test_looking_takes_no_lock_and_changes_nothing() -> None:
     verify(disk)
     list(show(disk))
     assert {name: disk.read(name) for name in disk.names()} == files
+
+
+def trimmed(*, is_damaged: bool) -> MemoryDirectory:
+    """A member's directory whose ledger begins behind two snapshots, the newer one damaged or not."""
+    disk = MemoryDirectory()
+    data = DataDirectory.open(disk, "c", "a", NodeId(1), STORAGE)
+    file, store = data.ledger(SEGMENT), data.snapshots()
+    file.replay(lambda record: None)
+    write(file, groups(slots=40, size=300))
+    for slot in (Slot(2), Slot(30)):
+        capture = Capture(store, slot)
+        capture.add([b"state"])
+        capture.keep()
+    file.trim(Slot(30), 0, 0)
+    if is_damaged:
+        disk.flip(snapshot_name(Slot(30)), 30, 1)
+    return disk
+
+
+def test_a_trimmed_ledger_and_its_snapshots_are_verified() -> None:
+    report = verify(trimmed(is_damaged=False))
+    assert report.sound
+    assert 2 < report.first_slot <= 30
+    assert [snapshot.slot for snapshot in report.snapshots] == [30, 2]
+    assert report.damaged_snapshots == ()
+    assert 0 < report.records < len(flat(groups(slots=40, size=300)))
+
+
+def test_a_trimmed_ledger_without_a_snapshot_that_reaches_it_is_not_sound() -> None:
+    report = verify(trimmed(is_damaged=True))
+    assert not report.sound
+    assert "no sound snapshot" in (report.damage or "")
+    assert snapshot_name(Slot(30)) in (report.damage or "")
+    assert [snapshot.slot for snapshot in report.snapshots] == [2]
+
+
+def test_a_trimmed_ledger_is_shown_from_where_it_begins() -> None:
+    lines = list(show(trimmed(is_damaged=False)))
+    assert lines[0].line > 1
+    assert lines[0].segment != "ledger-0000000000000001.seg"

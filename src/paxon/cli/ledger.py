@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from paxon.cli.failures import REFUSED, complain
+from paxon.core.decree import FIRST_SLOT
 from paxon.storage import inspect
 from paxon.storage.directory import OsDirectory
 from paxon.storage.inspect import Line, Report
@@ -80,6 +81,12 @@ def _findings(report: Report) -> Iterable[tuple[str, str]]:
     identity = report.identity
     yield "member", f"{identity.member} of cluster {identity.cluster}"
     yield "records", f"{report.records} in {report.segments} segments, {report.disk_bytes} bytes"
+    if report.first_slot > FIRST_SLOT:
+        yield "begins", f"at slot {report.first_slot}; what was before is in a snapshot"
+    for snapshot in report.snapshots:
+        yield "snapshot", f"of every slot below {snapshot.slot}, {snapshot.size} bytes"
+    for what in report.damaged_snapshots:
+        yield "not used", what
     yield "committed", f"every slot below {report.passed_until}"
     yield "promised", f"term {report.promised.term}"
     if report.torn_bytes:

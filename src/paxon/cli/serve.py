@@ -120,10 +120,9 @@ def _settings(given: dict[str, Any]) -> dict[str, Any]:
         settings["tls"] = tls
     for setting, number in given.get("settings", {}).items():
         section, dot, name = setting.partition(".")
-        if section not in ("limits", "timing", "lease") or not dot:
-            raise click.UsageError(
-                f"--set {setting}: choose a setting of limits, timing or lease, as limits.pipeline_depth"
-            )
+        if section not in ("limits", "snapshots", "timing", "lease") or not dot:
+            choices = "limits, snapshots, timing or lease, as limits.pipeline_depth"
+            raise click.UsageError(f"--set {setting}: choose a setting of {choices}")
         settings.setdefault(section, {})[name] = number
     return settings
 

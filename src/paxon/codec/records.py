@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from paxon.codec.values import Vocabulary
-from paxon.core.ledger import Outcome, Passed, PromisedBallot, Record, TriedBallot, Vote
+from paxon.core.ledger import Jumped, Outcome, Passed, PromisedBallot, Record, TriedBallot, Vote
 
 RECORD_KINDS: Mapping[int, type] = {
     1: TriedBallot,
@@ -15,6 +15,7 @@ RECORD_KINDS: Mapping[int, type] = {
     3: Vote,
     4: Passed,
     5: Outcome,
+    6: Jumped,
 }
 
 RECORDS = Vocabulary(RECORD_KINDS)

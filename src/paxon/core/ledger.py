@@ -1,9 +1,11 @@
 """The ledger: everything of one legislator that survives a crash, and the only way to change it.
 
-``Ledger.write`` takes one record; replaying the records of a file through the same call
-gives the same ledger.  The union ``Record`` is therefore the complete list of what is
-durable.  Knows: what each record means (sections 1.3 and 2.3, appendix A1).  Does not know:
-files.  Memory is bounded: of what has passed only a tail stays here; the file has the rest.
+``Ledger.write`` takes one record; reading the records of a file back through ``replay``, which
+is the same call but for what a snapshot has made superfluous, gives the same ledger.  The union
+``Record`` is therefore the complete list of what is durable.  Knows: what each record means
+(sections 1.3 and 2.3, appendix A1).  Does not know: files.  Memory is bounded: of what has passed
+only a tail stays here; the file has the rest, or where a snapshot has taken the place of the
+oldest records (section 3.3.2), the state machine.
 """
 
 from msgspec import Struct
@@ -55,7 +57,36 @@ class Outcome(Struct, frozen=True):
     decree: Decree
 
 
-Record = TriedBallot | PromisedBallot | Vote | Passed | Outcome
+class Jumped(Struct, frozen=True):
+    """Everything below ``slot`` passed; its effects are in a snapshot, and its decrees not in this ledger (3.3.2).
+
+    ``stamp_ms`` is the highest stamp among those decrees.
+    """
+
+    slot: Slot
+    stamp_ms: int
+
+
+Record = TriedBallot | PromisedBallot | Vote | Passed | Outcome | Jumped
+
+
+class Beginning(Struct, frozen=True):
+    """What a ledger begins with, once its oldest records have made room for a snapshot (3.3.2).
+
+    ``last_tried`` and ``next_ballot`` are as of ``line``, the last record that is gone.  Every
+    slot below ``slot`` has passed, and no decree or vote of a slot from there on was among what
+    is gone.  ``stamp_ms`` is at least the highest stamp below ``slot``.
+    """
+
+    line: int = 0
+    last_tried: Ballot = NO_BALLOT
+    next_ballot: Ballot = NO_BALLOT
+    slot: Slot = FIRST_SLOT
+    stamp_ms: int = 0
+
+
+FOUNDING = Beginning()
+"""A ledger that has all its records."""
 
 
 class Ledger:
@@ -67,22 +98,42 @@ class Ledger:
     no entry in ``votes``.
     """
 
-    def __init__(self) -> None:
-        self.line = 0
+    def __init__(self, beginning: Beginning = FOUNDING) -> None:
+        self.line = beginning.line
         """How many records were ever written: the name of the latest one."""
-        self.last_tried = NO_BALLOT
-        self.next_ballot = NO_BALLOT
+        self.last_tried = beginning.last_tried
+        self.next_ballot = beginning.next_ballot
         self.votes: dict[Slot, Vote] = {}
         self.outcomes: dict[Slot, Decree] = {}
-        self.passed_until = FIRST_SLOT
-        """Every decree below is known."""
-        self.known_until = FIRST_SLOT
+        self.passed_until = beginning.slot
+        """Every decree below has passed, and is known here or was applied."""
+        self.known_until = beginning.slot
         """No outcome is known from here on; some below may be missing."""
-        self.kept_from = FIRST_SLOT
-        """Decrees below are only in the file."""
-        self.stamp_ms = 0
+        self.kept_from = beginning.slot
+        """Decrees below are only in the file, or only in a snapshot."""
+        self.stamp_ms = beginning.stamp_ms
         """The highest stamp in any vote or outcome."""
+        self._begins_at = beginning.slot
         self._kept_bytes = 0
+
+    def replay(self, record: Record) -> None:
+        """Take the next record of a ledger that is read back.
+
+        The same as ``write``, but for what is said of slots below the ledger's beginning: a
+        segment goes as a whole, so it may hold records of slots whose others are gone.
+
+        Raises:
+            InvariantViolation: if the record contradicts what the ledger already says.
+        """
+        match record:
+            case Vote(slot=slot, ballot=ballot) if slot < self._begins_at:
+                # It implied the promise of its ballot, and that promise binds us in every slot.
+                self.next_ballot = max(self.next_ballot, ballot)
+                self.line += 1
+            case Passed(slot=slot) | Outcome(slot=slot) | Jumped(slot=slot) if slot < self._begins_at:
+                self.line += 1
+            case _:
+                self.write(record)
 
     def write(self, record: Record) -> None:
         """Take one record.  The only mutator.
@@ -114,6 +165,10 @@ class Ledger:
             case TriedBallot(ballot=ballot):
                 check(ballot > self.last_tried, "a ballot number is never used twice")
                 self.last_tried = ballot
+            case Jumped(slot=slot, stamp_ms=stamp_ms):
+                check(slot >= self.passed_until, "a snapshot takes nobody back")
+                self.stamp_ms = max(self.stamp_ms, stamp_ms)
+                self._jump(slot)
 
     def knows(self, slot: Slot) -> bool:
         """Whether the outcome of ``slot`` is known."""
@@ -159,6 +214,17 @@ class Ledger:
         if decree.stamp_ms > self.stamp_ms:
             self.stamp_ms = decree.stamp_ms
         self._kept_bytes += sum(map(len, decree.commands))
+        while self.passed_until in self.outcomes:
+            self.passed_until = Slot(self.passed_until + 1)
+
+    def _jump(self, slot: Slot) -> None:
+        """Let go of everything below ``slot``: whatever we voted for there, what passed is in the snapshot."""
+        for voted in [voted for voted in self.votes if voted < slot]:
+            del self.votes[voted]
+        for known in [known for known in self.outcomes if known < slot]:
+            self._kept_bytes -= sum(map(len, self.outcomes.pop(known).commands))
+        self.kept_from = self.passed_until = slot
+        self.known_until = max(self.known_until, slot)
         while self.passed_until in self.outcomes:
             self.passed_until = Slot(self.passed_until + 1)
 

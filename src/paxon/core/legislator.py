@@ -17,7 +17,7 @@ from paxon.core.attendance import Attendance
 from paxon.core.decree import Ballot, NodeId, Slot
 from paxon.core.effects import Effects
 from paxon.core.lease import NO_LEASE, Grants, Lease, LeaseTerms
-from paxon.core.ledger import Ledger
+from paxon.core.ledger import Jumped, Ledger
 from paxon.core.messages import (
     BeginBallot,
     Canvass,
@@ -168,6 +168,17 @@ class Legislator:
         """Leave office in good order if we preside; ``slip`` tells when it has happened."""
         self._begin(now_ms)
         self._president.hand_over()
+        return self._finish()
+
+    def jump(self, slot: Slot, stamp_ms: int, now_ms: int) -> Effects:
+        """Take note that everything below ``slot`` passed and is in a snapshot of ours (section 3.3.2).
+
+        Enabled when: we do not know every decree below ``slot``, and the snapshot is durable.
+        Effects: votes and outcomes below are dropped.  If we conduct a ballot that still has
+        a slot open there, we stop: what passed in it, and whether it was ours, we cannot know.
+        """
+        self._begin(now_ms)
+        self._pen.write(Jumped(slot, stamp_ms))
         return self._finish()
 
     # --- inside ---

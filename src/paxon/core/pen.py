@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from paxon.core.decree import Decree, NodeId, Slot
 from paxon.core.effects import NOTHING, Effects, Letter
-from paxon.core.ledger import Ledger, Outcome, Passed, Record
+from paxon.core.ledger import Jumped, Ledger, Outcome, Passed, Record
 from paxon.core.messages import Message
 from paxon.errors import check
 
@@ -29,7 +29,8 @@ class Pen:
         before = ledger.passed_until
         ledger.write(record)
         self.effects.records.append(record)
-        for number in range(before, ledger.passed_until):
+        # What a jump skips is in the snapshot that the host has, and applied with it.
+        for number in range(max(before, record.slot) if isinstance(record, Jumped) else before, ledger.passed_until):
             self.effects.passed.append((Slot(number), ledger.outcomes[Slot(number)]))
 
     def send(self, to: NodeId, message: Message, after: int = NOTHING) -> None:

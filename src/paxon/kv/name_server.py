@@ -5,13 +5,15 @@ Does not know: slots, members, clocks.  Commands and replies are MessagePack arr
 first element says which struct below the rest is.
 """
 
+from collections.abc import Generator, Iterable
 from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from paxon.errors import BadRequest, ProtocolError
-from paxon.rsm.machine import MALFORMED, Context
+from paxon.errors import BadRequest, ProtocolError, SnapshotUnusable
+from paxon.rsm.machine import MALFORMED, PIECE_BYTES, Context
+from paxon.rsm.pieces import begun
 
 KEY_BYTES_MAX: Final = 8 * 1024
 """The longest key.  Every key stays in memory on every member, and names are short."""
@@ -89,10 +91,31 @@ Command = Put | Delete | CompareAndPut
 Reply = Written | Deleted | Compared | Found | Refused
 ReplyT = TypeVar("ReplyT", Written, Deleted, Compared, Found)
 
+CAPTURE_VERSION: Final = 1
+
+ENTRY_BYTES: Final = 16
+"""What an entry takes beside its key and value, about."""
+
+Entries = list[tuple[bytes, bytes, int]]
+"""A piece of a captured state: keys, values, versions."""
+
+Before = dict[bytes, tuple[bytes, int]]
+"""Entries as they were when a capture began, of keys that changed since."""
+
+
+class _Head(Struct, frozen=True, array_like=True):
+    """The first piece of a captured state."""
+
+    name_server: int
+    """The version of the format."""
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode_command = msgspec.msgpack.Decoder(Command).decode
 _decode_question = msgspec.msgpack.Decoder(Get).decode
 _decode_reply = msgspec.msgpack.Decoder(Reply).decode
+_decode_head = msgspec.msgpack.Decoder(_Head).decode
+_decode_entries = msgspec.msgpack.Decoder(Entries).decode
 
 
 class NameServer:
@@ -107,6 +130,9 @@ class NameServer:
     def __init__(self) -> None:
         self._entries: dict[bytes, tuple[bytes, int]] = {}
         """Key to value and version."""
+        self._before: Before | None = None
+        """While a capture is under way, and until what it kept is let go of: the entries of keys changed since."""
+        self._is_capturing = False
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -127,6 +153,8 @@ class NameServer:
             if found != decoded.expected:
                 return _encode(Compared(False, version, found))
             return _encode(Compared(True, self._put(key, decoded.value), found))
+        if self._before is not None:
+            self._about_to_change(key, self._before)
         _, version = self._entries.pop(key, _ABSENT)
         return _encode(Deleted(version))
 
@@ -140,7 +168,74 @@ class NameServer:
             return _encode(Refused(_key_fault(key)))
         return _encode(Found(*self._entries.get(key, _ABSENT)))
 
+    def capture(self) -> Generator[bytes, None, None]:
+        """See ``Capturable``: the entries in the order in which their keys came to be, the same on every member.
+
+        Only the list of keys is made at once, some 20 ms for a million of them; copying the dictionary takes ten times
+        as long.  A value that is larger than a piece makes a piece of its own.
+        """
+        return begun(self._pieces())
+
+    def _pieces(self) -> Generator[bytes, None, None]:
+        keys = list(self._entries)
+        self._before = before = Before()
+        self._is_capturing = True
+        try:
+            yield b""
+            yield _encode(_Head(CAPTURE_VERSION))
+            piece: Entries = []
+            room = PIECE_BYTES
+            for key in keys:
+                value, version = before[key] if key in before else self._entries[key]
+                size = len(key) + len(value) + ENTRY_BYTES
+                if piece and size > room:
+                    yield _encode(piece)
+                    piece, room = [], PIECE_BYTES
+                piece.append((key, value, version))
+                room -= size
+            if piece:
+                yield _encode(piece)
+        finally:
+            if self._before is before:
+                self._is_capturing = False
+
+    def _about_to_change(self, key: bytes, before: Before) -> None:
+        """Keep the entry as it is for the capture under way; after it, let go of what was kept, little by little."""
+        if self._is_capturing:
+            entry = self._entries.get(key)
+            if entry is not None:
+                # A key that is new since is not among the captured ones, and what is kept under it is not looked at.
+                before.setdefault(key, entry)
+            return
+        for _ in range(min(2, len(before))):
+            before.popitem()
+        if not before:
+            self._before = None
+
+    def restore(self, pieces: Iterable[bytes]) -> None:
+        """See ``Capturable``.
+
+        Raises:
+            SnapshotUnusable: if the pieces are no captured name server, or one of a newer release.
+        """
+        entries: dict[bytes, tuple[bytes, int]] = {}
+        remaining = iter(pieces)
+        try:
+            version = _decode_head(next(remaining, b"")).name_server
+            if version > CAPTURE_VERSION:
+                raise SnapshotUnusable(
+                    f"the snapshot of the name server has format {version}, this release reads up to "
+                    f"{CAPTURE_VERSION}: start the release that wrote it, or a newer one"
+                )
+            for piece in remaining:
+                entries.update((key, (value, changes)) for key, value, changes in _decode_entries(piece))
+        except MALFORMED as error:
+            raise SnapshotUnusable(f"the snapshot is not one of a name server: {error}") from error
+        self._entries, self._before = entries, None
+
     def _put(self, key: bytes, value: bytes) -> int:
+        if self._before is not None:
+            self._about_to_change(key, self._before)
         version = self._entries.get(key, _ABSENT)[1] + 1
         self._entries[key] = (value, version)
         return version

@@ -26,9 +26,27 @@ from paxon.core.timing import Timing
 from paxon.errors import ConfigurationError
 from paxon.net.complaints import printable
 from paxon.net.tls import TlsFiles
-from paxon.node.settings import MAJORITY, Address, Limits, QuorumSettings, validate_lease, validate_timing
+from paxon.node.settings import (
+    MAJORITY,
+    Address,
+    Limits,
+    QuorumSettings,
+    SnapshotSettings,
+    validate_lease,
+    validate_timing,
+)
 
-__all__ = ["MAJORITY", "Address", "LeaseTerms", "Limits", "MemberConfig", "QuorumSettings", "Timing", "TlsFiles"]
+__all__ = [
+    "MAJORITY",
+    "Address",
+    "LeaseTerms",
+    "Limits",
+    "MemberConfig",
+    "QuorumSettings",
+    "SnapshotSettings",
+    "Timing",
+    "TlsFiles",
+]
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 """Names of members and clusters: they appear in file names, log lines and certificates."""
@@ -71,6 +89,7 @@ class MemberConfig(Struct, frozen=True, kw_only=True):
     insecure: bool = False
     """Allow traffic beyond this machine without TLS."""
     limits: Limits = Limits()
+    snapshots: SnapshotSettings = SnapshotSettings()
     timing: Timing = Timing()
     lease: LeaseTerms = NO_LEASE
 
@@ -102,6 +121,7 @@ class MemberConfig(Struct, frozen=True, kw_only=True):
                         "configure tls, listen on 127.0.0.1, or allow it with insecure"
                     )
         self.limits.validate()
+        self.snapshots.validate()
         validate_timing(self.timing)
         validate_lease(self.lease, self.timing)
         # Made once here so that wrong quorums are refused before anything starts.
@@ -151,6 +171,7 @@ class MemberConfig(Struct, frozen=True, kw_only=True):
             tls=tls,
             insecure=raw.insecure,
             limits=raw.limits,
+            snapshots=raw.snapshots,
             timing=raw.timing,
             lease=raw.lease,
         )
@@ -216,6 +237,7 @@ class _Settings(Struct, forbid_unknown_fields=True):
     tls: _TlsPaths | None = None
     insecure: bool = False
     limits: Limits = Limits()
+    snapshots: SnapshotSettings = SnapshotSettings()
     timing: Timing = Timing()
     lease: LeaseTerms = NO_LEASE
 

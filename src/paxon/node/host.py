@@ -11,7 +11,7 @@ this line speak of leaders, terms and commits.
 import errno
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ParamSpec
 
 from paxon.core.decree import NO_BALLOT, Ballot, NodeId, Slot
@@ -39,20 +39,32 @@ from paxon.errors import (
     Disowned,
     LedgerSyncFailed,
     ProtocolError,
+    SnapshotUnusable,
     check,
 )
 from paxon.net.peer_memory import PeerMemory
 from paxon.node.consistency import LINEARIZABLE, Consistency
 from paxon.node.freshness import Freshness
-from paxon.node.letters import AskReading, HostMessage, PeerMessage, ReadingAt
+from paxon.node.letters import (
+    AskReading,
+    AskSnapshot,
+    HostMessage,
+    PeerMessage,
+    ReadingAt,
+    SnapshotOffer,
+    SnapshotPart,
+)
 from paxon.node.outbox import Outbox
 from paxon.node.ports import Clock, Disk, Reply, Timer, Transport
 from paxon.node.proposals import Applied, Pending
 from paxon.node.requests import Requests
-from paxon.node.settings import Limits
+from paxon.node.settings import Limits, SnapshotSettings
+from paxon.node.snapshots import Snapshots
 from paxon.node.status import ReadCounts, Role
 from paxon.node.vouching import remember, vouched
 from paxon.rsm.applier import Applier
+from paxon.storage.snapshot_file import Snapshot
+from paxon.storage.snapshot_store import SnapshotStore
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +98,7 @@ class Host:
     process from every other.  ``leader_changed`` hears of every change of what ``leader`` says.
     ``memory`` is what is known of the other members' ledgers.  ``terms`` are those of the leader's lease, and
     ``forgotten_lease_ms`` the longest that an earlier life of this member may have granted.
+    Snapshots are taken and fetched if there is a ``store`` for them and the state machine can be captured.
     After ``fatal`` was called the host is dead: nothing it is told has any effect.
     """
 
@@ -106,6 +119,8 @@ class Host:
         memory: PeerMemory | None = None,
         terms: LeaseTerms = NO_LEASE,
         forgotten_lease_ms: int = 0,
+        store: SnapshotStore | None = None,
+        snapshots: SnapshotSettings | None = None,
     ) -> None:
         self._me = me
         self._memory = memory or PeerMemory()
@@ -122,6 +137,12 @@ class Host:
         self._freshness = Freshness(clock, self.legislator, terms.pause_ms)
         self._outbox = Outbox(ledger.line)
         self._requests = Requests(me, limits, timing.retransmit_ms, boot, ledger.last_tried, clock, self._send)
+        self._snapshots: Snapshots | None = None
+        if store is not None and applier.is_capturable:
+            settings = snapshots or SnapshotSettings()
+            self._snapshots = Snapshots(
+                applier, clock, disk, store, settings, timing.retransmit_ms, self._send, self._install, self._die
+            )
         self._to_myself: deque[Message] = deque()
         self._recalling: set[NodeId] = set()
         self._is_handling = False
@@ -176,12 +197,16 @@ class Host:
     def queue_lengths(self) -> dict[str, int]:
         """How much waits where.  All of them are empty at a member that has nothing to do."""
         ours = {"letters for the disk": len(self._outbox), "recalls": len(self._recalling)}
+        ours["snapshots under way"] = 0 if self._snapshots is None else self._snapshots.under_way
         return ours | self._requests.queue_lengths
 
     # --- entrances ---
 
     def start(self) -> None:
         """Begin to take part."""
+        if self.applied_until > self.legislator.ledger.passed_until:
+            # A crash came between a snapshot and the records that it is made of, or that say it was fetched.
+            self._handle(self._jump)
         self._arm_timer()
 
     def receive(self, sender: NodeId, message: PeerMessage) -> None:
@@ -209,6 +234,8 @@ class Host:
         """The link to ``peer`` broke: it may be gone, or only the link."""
         if not self._is_dead:
             self._requests.on_link_lost(peer)
+            if self._snapshots is not None:
+                self._snapshots.on_link_lost(peer)
             self._handle(self.legislator.suspect, peer, self._clock.monotonic_ms())
 
     def submit(self, command: bytes, reply: Reply[Applied], timeout_ms: int) -> None:
@@ -251,6 +278,8 @@ class Host:
         if not self._is_dead:
             self._is_dead = True
             self._requests.abandon()
+            if self._snapshots is not None:
+                self._snapshots.end()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -292,6 +321,8 @@ class Host:
         if effects.passed or effects.readings:
             self._requests.serve_readers(self.applied_until)
             self._pump_soon()
+        if self._snapshots is not None and self.applied_until >= self._snapshots.look_at:
+            self._snapshots.look()
         for recall in effects.recalls:
             self._recall(recall)
         if self._outbox.is_waiting:
@@ -411,6 +442,10 @@ class Host:
     # --- requests of other members ---
 
     def _on_request_of(self, sender: NodeId, message: HostMessage) -> None:
+        if isinstance(message, SnapshotOffer | AskSnapshot | SnapshotPart):
+            if self._snapshots is not None:
+                self._snapshots.receive(sender, message)
+            return
         slip = self.legislator.slip
         presiding = slip.ballot if isinstance(slip, Polling) else None
         token = self._requests.receive(sender, message, presiding)
@@ -419,6 +454,10 @@ class Host:
         self._requests.serve_readers(self.applied_until)
 
     def _recall(self, recall: Recall) -> None:
+        if recall.from_slot < self._disk.first_slot:
+            if self._snapshots is not None:
+                self._snapshots.offer(recall.to, recall.from_slot)
+            return
         if recall.to in self._recalling:
             return
         self._recalling.add(recall.to)
@@ -429,6 +468,29 @@ class Host:
                 self._send(recall.to, Success(NO_BALLOT, self.legislator.ledger.passed_until, outcomes))
 
         self._disk.recall(recall.from_slot, RECALL_BYTES, found)
+
+    # --- snapshots ---
+
+    def _install(self, snapshot: Snapshot, pieces: Iterable[bytes]) -> None:
+        """Have a snapshot that is durable here in place of the decrees below it, unless they came meanwhile."""
+        if self._is_dead or snapshot.slot <= self.applied_until:
+            return
+
+        def install() -> Effects:
+            # Before the record: one that says so could not be taken back if the state cannot be restored.
+            self._applier.restore(pieces)
+            self._requests.jump(snapshot.slot)
+            return self._jump()
+
+        try:
+            self._handle(install)
+        except SnapshotUnusable:
+            return  # This process is over, and the next one begins with the state that was.
+        self._requests.serve_readers(self.applied_until)
+        self._pump_soon()
+
+    def _jump(self) -> Effects:
+        return self.legislator.jump(self.applied_until, self._applier.now_ms, self._clock.monotonic_ms())
 
     def _send(self, to: NodeId, message: PeerMessage) -> None:
         message = vouched(message, self._me, self._outbox.durable_line, self._memory)
@@ -487,5 +549,7 @@ class Host:
         self._pump_soon()
 
     def _die(self, error: Exception) -> None:
+        if self._is_dead:
+            return
         self.end()
         self._fatal(error)

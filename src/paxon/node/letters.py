@@ -4,6 +4,8 @@ A member that is not the leader forwards commands to it.  Each forward is bound 
 and numbered by its origin, and the owner of that ballot begins each number at most once in it;
 so a forward may be repeated to the *same* ballot at will, and goes to another ballot only after
 a definite refusal from the first.
+
+A member that lacks decrees which nobody has in full any more fetches a snapshot, part by part.
 """
 
 from msgspec import Struct
@@ -59,5 +61,31 @@ class ReadingAt(Struct, frozen=True):
     passed_until: Slot | None
 
 
-HostMessage = Forward | Answers | Refusals | AskReading | ReadingAt
+class SnapshotOffer(Struct, frozen=True):
+    """What you lack is not in our ledger any more: here is a file with the state of all slots below ``slot`` (3.3.2).
+
+    Two files with the same three numbers are equal byte for byte, whoever offers them.
+    """
+
+    slot: Slot
+    size: int
+    checksum: int
+
+
+class AskSnapshot(Struct, frozen=True):
+    """Send us the offered file's bytes from ``offset`` on.  May be repeated at will."""
+
+    offer: SnapshotOffer
+    offset: int
+
+
+class SnapshotPart(Struct, frozen=True):
+    """The offered file's bytes at ``offset``."""
+
+    offer: SnapshotOffer
+    offset: int
+    data: bytes
+
+
+HostMessage = Forward | Answers | Refusals | AskReading | ReadingAt | SnapshotOffer | AskSnapshot | SnapshotPart
 PeerMessage = Message | HostMessage

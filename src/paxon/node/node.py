@@ -15,7 +15,6 @@ from functools import partial
 from typing import TypeVar, cast
 
 from paxon.core.decree import Ballot, NodeId
-from paxon.core.ledger import Ledger, Record
 from paxon.core.roster import ROSTER_LAG, Rosters
 from paxon.errors import Disowned, InvariantViolation, LedgerError, LedgerSyncFailed, ProtocolError, check
 from paxon.net.handshake import Standing
@@ -28,6 +27,7 @@ from paxon.node.host import Host
 from paxon.node.letters import PeerMessage
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
+from paxon.node.replay import replay
 from paxon.node.settings import MIB
 from paxon.node.status import MemberStatus, ReadCounts, Role
 from paxon.node.vocabulary import PEER_VOCABULARY
@@ -36,6 +36,7 @@ from paxon.rsm.machine import ByteMachine
 from paxon.storage.directory import OsDirectory
 from paxon.storage.identity import DataDirectory, Remembrance
 from paxon.storage.ledger_file import LedgerFile
+from paxon.storage.snapshot_store import SnapshotStore
 from paxon.storage.threaded import ThreadedDisk
 from paxon.version import __version__
 
@@ -72,6 +73,7 @@ class Node:
         self._applier = Applier(machine)
         self._directory: DataDirectory | None = None
         self._ledger_file: LedgerFile | None = None
+        self._store: SnapshotStore | None = None
         self._disk: ThreadedDisk | None = None
         self._links: Links | None = None
         self._host: Host | None = None
@@ -106,7 +108,11 @@ class Node:
             secrets.token_hex(STORAGE_ID_BYTES),
         )
         self._directory = directory
-        ledger = self._replay(directory)
+        self._store = store = directory.snapshots()
+        self._ledger_file = directory.ledger()
+        ledger = replay(self._ledger_file, store, self._applier)
+        for finding in directory.findings:
+            logger.warning("repaired on opening", extra={"fields": {"finding": finding}})
         self._memory = self._recall_memory(directory)
         life = secrets.randbits(LIFE_BITS)
         boot = directory.begin_life(config.lease.duration_ms)
@@ -129,6 +135,8 @@ class Node:
             memory=self._memory,
             terms=config.lease,
             forgotten_lease_ms=directory.forgotten_lease_ms,
+            store=store,
+            snapshots=config.snapshots,
         )
         await links.start()
         self._keeping = asyncio.ensure_future(self._keep_memory(directory))
@@ -267,7 +275,7 @@ class Node:
             term=host.legislator.ledger.next_ballot.term,
             applied=applied,
             lag=max(0, host.legislator.claimed_until - 1 - applied),
-            disk_bytes=self._opened(self._ledger_file).disk_bytes,
+            disk_bytes=self._opened(self._ledger_file).disk_bytes + self._opened(self._store).disk_bytes,
             version=__version__,
             pid=os.getpid(),
             endpoint=config.endpoint_of(config.name),
@@ -310,23 +318,6 @@ class Node:
     def _opened(part: Part | None) -> Part:
         check(part is not None, "the node was started")
         return cast(Part, part)
-
-    def _replay(self, directory: DataDirectory) -> Ledger:
-        """Build the ledger from its file, applying what has passed on the way."""
-        ledger, applier = Ledger(), self._applier
-        self._ledger_file = directory.ledger()
-
-        def take(record: Record) -> None:
-            ledger.write(record)
-            while applier.applied_until < ledger.passed_until:
-                slot = applier.applied_until
-                applier.apply(slot, ledger.outcomes[slot])
-            ledger.forget_what_the_file_keeps()
-
-        self._ledger_file.replay(take)
-        for finding in directory.findings:
-            logger.warning("repaired on opening", extra={"fields": {"finding": finding}})
-        return ledger
 
     def _make_links(self, directory: DataDirectory, standing: Callable[[], Standing]) -> Links:
         config = self._config

@@ -11,6 +11,9 @@ from paxon.core.decree import NodeId, Slot
 from paxon.core.ledger import Outcome, Record
 from paxon.node.letters import PeerMessage
 
+Made = TypeVar("Made")
+"""What a task comes to."""
+
 Taken = TypeVar("Taken", contravariant=True)
 """What a reply takes as its result."""
 
@@ -59,6 +62,30 @@ class Disk(Protocol):
 
         ``found`` gets an empty tuple if the file does not have that slot's outcome.
         """
+
+    def trim(
+        self,
+        slot: Slot,
+        stamp_ms: int,
+        tail_bytes: int,
+        trimmed: Callable[[None], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """Let go of what nobody needs who has a durable snapshot of all slots below ``slot``."""
+
+    def work(self, task: Callable[[], Made], done: Callable[[Made], None], failed: Callable[[Exception], None]) -> None:
+        """Carry out ``task``, which is about files other than the ledger's, and then call ``done`` with its result.
+
+        Tasks are carried out one by one, in order, beside everything else.  ``failed`` gets what ``task`` raised.
+        """
+
+    @property
+    def first_slot(self) -> Slot:
+        """Decrees below are not in the file any more."""
+
+    @property
+    def written_bytes(self) -> int:
+        """A count of bytes that grows as the ledger does."""
 
 
 class Transport(Protocol):

@@ -12,7 +12,7 @@ from itertools import chain
 from msgspec import Struct
 
 from paxon.core.decree import Ballot, Decree, Slot
-from paxon.errors import DeadlineExceeded, NotLeader, Overloaded, RequestError, TooLarge, check
+from paxon.errors import DeadlineExceeded, NotLeader, OutcomeUnknown, Overloaded, RequestError, TooLarge, check
 from paxon.node.ports import Reply
 from paxon.node.settings import Limits
 from paxon.rsm.attempt import Result
@@ -150,6 +150,16 @@ class Proposals:
             for pending, result in zip(batch.pendings, results, strict=True):
                 pending.succeed(slot, result)
         return beaten
+
+    def jump(self, until: Slot) -> None:
+        """Every slot below ``until`` passed, and nobody will tell us with what: a snapshot took their place."""
+        for slot in [slot for slot in self._open if slot < until]:
+            for batch in self._open.pop(slot):
+                self._count(batch, -1)
+                for pending in batch.pendings:
+                    pending.fail(
+                        OutcomeUnknown("this member was away for too long to learn what became of the command")
+                    )
 
     def expire(self, now_ms: int) -> None:
         """Answer those whose deadline has passed."""

@@ -161,6 +161,10 @@ class Requests:
         """A decree was applied: its commands are answered, and ours that lost this slot are tried elsewhere."""
         self._try_elsewhere(self._proposals.settle(slot, decree, results))
 
+    def jump(self, until: Slot) -> None:
+        """Slots below ``until`` passed without our hearing of it one by one: ours in them have an unknown fate."""
+        self._proposals.jump(until)
+
     def on_reading(self, token: int, passed_until: Slot | None) -> None:
         """Our core answers a token."""
         self._readings.on_reading(token, passed_until)

@@ -29,6 +29,9 @@ DRIFT_PPM_MAX = 500_000
 COMMAND_BYTES_CEILING = 16 * MIB
 """No limit on one command or decree may be set above this, so that a few of them fit one frame between members."""
 
+PART_BYTES_CEILING = MIB // 2
+"""A part of a snapshot fits a frame between members, however small their limits on commands are."""
+
 
 class Address(Struct, frozen=True, order=True):
     """A host and a TCP port, written ``HOST:PORT``, with brackets around an IPv6 address: ``[::1]:7400``."""
@@ -101,6 +104,31 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
         _in_range("limits.waiting_bytes_max", self.waiting_bytes_max, self.command_bytes_max, 1 << 40)
         _in_range("limits.pipeline_depth", self.pipeline_depth, 1, ROSTER_LAG)
         _in_range("limits.decree_bytes_max", self.decree_bytes_max, 1, COMMAND_BYTES_CEILING)
+
+
+class SnapshotSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """When a member takes a snapshot of its state, and how much of its ledger it keeps beside.  Soft.
+
+    Only state machines that can be captured are; the ledger of others is kept whole.
+    """
+
+    every_bytes: int = 256 * MIB
+    """Take one once the ledger has grown by so much since the last, or by that one's size if it is larger."""
+    every_slots: int = 500_000
+    """Or once so many slots were applied since: about how many a restart has to replay at the most."""
+    tail_bytes: int = 64 * MIB
+    """How much of the ledger is kept at least, so that members that were briefly away are sent decrees."""
+    part_bytes: int = 128 * 1024
+    """How much of a snapshot is captured, or sent to another member, before anything else has its turn."""
+
+    def validate(self) -> None:
+        """Raises:
+        ConfigurationError: if a setting makes no sense.
+        """
+        _in_range("snapshots.every_bytes", self.every_bytes, 1024, 1 << 50)
+        _in_range("snapshots.every_slots", self.every_slots, 1, 1 << 50)
+        _in_range("snapshots.tail_bytes", self.tail_bytes, 0, 1 << 50)
+        _in_range("snapshots.part_bytes", self.part_bytes, 64, PART_BYTES_CEILING)
 
 
 def validate_timing(timing: Timing) -> None:

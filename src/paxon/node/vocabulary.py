@@ -12,6 +12,9 @@ HOST_KINDS: Mapping[int, type] = {
     HOST_KINDS_FROM + 2: letters.Refusals,
     HOST_KINDS_FROM + 3: letters.AskReading,
     HOST_KINDS_FROM + 4: letters.ReadingAt,
+    HOST_KINDS_FROM + 5: letters.SnapshotOffer,
+    HOST_KINDS_FROM + 6: letters.AskSnapshot,
+    HOST_KINDS_FROM + 7: letters.SnapshotPart,
 }
 """Numbers are for ever, as in ``paxon.codec.messages``."""
 

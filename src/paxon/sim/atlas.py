@@ -13,11 +13,13 @@ from msgspec import Struct
 
 from paxon.sim.directory import SECTOR_BYTES, SimDirectory
 from paxon.storage.ballots import BALLOTS
+from paxon.storage.beginning import BEGINNING, decode_trimmed
 from paxon.storage.identity import IDENTITY, PEERS, REMEMBERED
 from paxon.storage.segment import FRAME_BYTES, HEADER_BYTES_MAX, segment_name, segment_numbers
-from paxon.storage.twin import COPY
+from paxon.storage.snapshot_file import snapshot_name, snapshot_slots
+from paxon.storage.twin import COPY, Twin
 
-TWINS = (IDENTITY, PEERS, BALLOTS, REMEMBERED)
+TWINS = (IDENTITY, PEERS, BALLOTS, BEGINNING, REMEMBERED)
 """What is kept twice."""
 
 
@@ -26,7 +28,9 @@ class End(Enum):
 
     REPAIRED = "the other copy is used, and the member starts"
     REFUSED = "the member does not start, and names the file"
-    CUT_OR_REFUSED = "refused if anything proves the bytes durable; cut as a torn tail, or written over by then, if not"
+    CUT_OR_REFUSED = (
+        "refused if the bytes are needed and known to be durable; cut, written over, or done without, if not"
+    )
     FORGOTTEN = "the disk is sound and has too little: the other members refuse it"
 
 
@@ -55,8 +59,8 @@ def twin_copy(directory: SimDirectory, random: Random) -> Damage | None:
 
 
 def both_copies(directory: SimDirectory, random: Random) -> Damage | None:
-    """Both copies of the identity or of the ballots are damaged."""
-    base = random.choice((IDENTITY, BALLOTS))
+    """Both copies of the identity, of the ballots, or of the note where the ledger begins are damaged."""
+    base = random.choice((IDENTITY, BALLOTS, BEGINNING))
     if not {base, base + COPY} <= set(directory.names()):
         return None
     one, other = (_rot(directory, name, 0, directory.size(name), random, End.REFUSED) for name in (base, base + COPY))
@@ -71,7 +75,7 @@ def both_copies(directory: SimDirectory, random: Random) -> Damage | None:
 
 def segment_header(directory: SimDirectory, random: Random) -> Damage | None:
     """The beginning of a segment is damaged."""
-    numbers = segment_numbers(directory.names())
+    numbers = _segments(directory)
     if not numbers:
         return None
     name = segment_name(random.choice(numbers))
@@ -107,7 +111,7 @@ def ledger_tail_misplaced(directory: SimDirectory, random: Random) -> Damage | N
 
 def missing_segment(directory: SimDirectory, random: Random) -> Damage | None:
     """A segment with a later one behind it is gone."""
-    numbers = segment_numbers(directory.names())
+    numbers = _segments(directory)
     if len(numbers) < 2:
         return None
     name = segment_name(random.choice(numbers[:-1]))
@@ -116,7 +120,7 @@ def missing_segment(directory: SimDirectory, random: Random) -> Damage | None:
 
 def last_segment_missing(directory: SimDirectory, random: Random) -> Damage | None:
     """The newest segment is gone: the others are a whole ledger, only an older one."""
-    numbers = segment_numbers(directory.names())
+    numbers = _segments(directory)
     if len(numbers) < 2:
         return None
     name = segment_name(numbers[-1])
@@ -126,12 +130,21 @@ def last_segment_missing(directory: SimDirectory, random: Random) -> Damage | No
 
 def segment_too_new(directory: SimDirectory, random: Random) -> Damage | None:
     """The newest segment has the number of the one after the next: one in between is not there."""
-    numbers = segment_numbers(directory.names())
+    numbers = _segments(directory)
     if not numbers:
         return None
     name, next_name = segment_name(numbers[-1]), segment_name(numbers[-1] + 1)
     what = f"{name} is found as the next one"
     return Damage("D11", what, End.REFUSED, lambda: directory.give_name(name, next_name), name)
+
+
+def snapshot_file(directory: SimDirectory, random: Random) -> Damage | None:
+    """A snapshot is damaged: the newest, or an older one that is needed only if that one is."""
+    slots = snapshot_slots(directory.names())
+    if not slots:
+        return None
+    name = snapshot_name(random.choice(slots))
+    return _rot(directory, name, 0, directory.size(name), random, End.CUT_OR_REFUSED)
 
 
 Place = Callable[[SimDirectory, Random], Damage | None]
@@ -149,8 +162,15 @@ FATAL: tuple[Place, ...] = (
     missing_segment,
     last_segment_missing,
     segment_too_new,
+    snapshot_file,
 )
 """Damage after which a member may stay out for good."""
+
+
+def _segments(directory: SimDirectory) -> list[int]:
+    """The segments that the ledger consists of: a crash may have left others, in which nothing matters."""
+    first = decode_trimmed(directory.where, Twin(directory, BEGINNING).read()).segment
+    return [number for number in segment_numbers(directory.names()) if number >= first]
 
 
 def _other(name: str) -> str:
@@ -186,7 +206,7 @@ def _misplaced(directory: SimDirectory, name: str, first: int, end: int, random:
 
 def _sealed(directory: SimDirectory, random: Random) -> tuple[str, int, int] | None:
     """Some segment with a later one behind it, and where its records lie."""
-    numbers = segment_numbers(directory.names())[:-1]
+    numbers = _segments(directory)[:-1]
     if not numbers:
         return None
     name = segment_name(random.choice(numbers))
@@ -196,7 +216,7 @@ def _sealed(directory: SimDirectory, random: Random) -> tuple[str, int, int] | N
 
 def _tail(directory: SimDirectory) -> tuple[str, int, int] | None:
     """The last segment, and where its records lie."""
-    numbers = segment_numbers(directory.names())
+    numbers = _segments(directory)
     if not numbers:
         return None
     name = segment_name(numbers[-1])

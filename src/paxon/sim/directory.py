@@ -81,6 +81,12 @@ class SimDirectory:
         """What is durable now, to be put back later."""
         return Image({name: bytes(file.durable) for name, file in self._durable_names.items()})
 
+    def durable(self) -> "SimDirectory":
+        """Another directory with what is durable now."""
+        other = SimDirectory(0, self._random, self._fuse)
+        other.put_back(self.image())
+        return other
+
     def put_back(self, image: "Image") -> None:
         """Replace everything by what was durable once.  For a directory that no process has."""
         self._files = {}

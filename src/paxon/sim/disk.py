@@ -1,8 +1,10 @@
 """A ledger file whose syncs take virtual time, and may be cut short."""
 
 import errno
+from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import TypeVar
 
 from paxon.core.decree import Slot
 from paxon.core.ledger import Outcome, Record
@@ -15,6 +17,8 @@ from paxon.sim.plan import MachineFaults
 from paxon.sim.shortages import Shortages
 from paxon.sim.strikes import FILE_POINTS, Strikes
 from paxon.storage.ledger_file import LedgerFile
+
+T = TypeVar("T")
 
 POINTS_MAX = 16
 """A crash during a sync comes at one of this many points, before or after a file operation: it rarely has more, so
@@ -58,6 +62,8 @@ class SimDisk:
         self.waits_for_hand = False
         """Whether syncs complete only when somebody calls ``complete``."""
         self._under_way: Event | None = None
+        self._tasks: deque[Callable[[], None]] = deque()
+        """What is to be done beside the ledger: the first is under way."""
         self._synced: Callable[[int], None] | None = None
         self._failed: Callable[[OSError], None] | None = None
 
@@ -107,12 +113,16 @@ class SimDisk:
         self._synced = self._failed = None
 
     def crash(self) -> None:
-        """The process ends; a sync under way got through some of its file operations."""
-        if self._synced is None:
-            return
+        """The process ends; a sync and a task under way got through some of their file operations."""
+        if self._synced is not None:
+            self._get_through_some_of(self._file.sync)
+        if self._tasks:
+            self._get_through_some_of(self._tasks[0])
+
+    def _get_through_some_of(self, work: Callable[[], object]) -> None:
         self._fuse.light(FILE_POINTS, self._random.randrange(POINTS_MAX), 0)
         try:
-            self._file.sync()
+            work()
         except (PowerCut, OSError, LedgerError):
             pass
         finally:
@@ -134,6 +144,59 @@ class SimDisk:
             found(outcomes)
 
         self._agenda.after(self._delay(), f"recall {self._life.member}", read, self._life)
+
+    def trim(
+        self,
+        slot: Slot,
+        stamp_ms: int,
+        tail_bytes: int,
+        trimmed: Callable[[None], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """See ``Disk``."""
+
+        def trim() -> None:
+            segments = self._file.disk_bytes
+            self._file.trim(slot, stamp_ms, tail_bytes)
+            if self._file.disk_bytes < segments:
+                self._trace.counts["trimmed ledgers"] += 1
+                if not self._directory.lies:
+                    self._oracle.trimmed(self._life.member, self._file.first_slot, self._directory.durable())
+
+        self.work(trim, trimmed, failed)
+
+    def work(self, task: Callable[[], T], done: Callable[[T], None], failed: Callable[[Exception], None]) -> None:
+        """See ``Disk``."""
+
+        def carry_out() -> None:
+            self._tasks.popleft()
+            if self._tasks:
+                self._plan_task()
+            try:
+                result = task()
+            except (OSError, LedgerError) as error:
+                reason = error
+                self._agenda.after(0, f"task of {self._life.member} failed", lambda: failed(reason), self._life)
+            else:
+                self._agenda.after(0, f"task of {self._life.member} done", lambda: done(result), self._life)
+
+        self._tasks.append(carry_out)
+        if len(self._tasks) == 1:
+            self._plan_task()
+
+    def _plan_task(self) -> None:
+        task = self._tasks[0]
+        self._agenda.after(self._delay(), f"task of {self._life.member}", task, self._life)
+
+    @property
+    def first_slot(self) -> Slot:
+        """See ``Disk``."""
+        return self._file.first_slot
+
+    @property
+    def written_bytes(self) -> int:
+        """See ``Disk``."""
+        return self._file.written_bytes
 
     def _delay(self) -> int:
         faults = self._faults()

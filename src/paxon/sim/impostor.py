@@ -6,7 +6,6 @@ It never votes, whatever they decide: the oracle watches whether anybody takes i
 from contextlib import suppress
 
 from paxon.core.decree import NodeId
-from paxon.core.ledger import Record
 from paxon.errors import LedgerError
 from paxon.net.handshake import LocalIdentity, PeerAddress, Standing, hello_to
 from paxon.sim.agenda import Agenda
@@ -51,10 +50,10 @@ class Impostor:
         # The copy may have been taken in the middle of anything: what cannot start does no harm.
         with suppress(LedgerError):
             data = DataDirectory.open(self._directory, CLUSTER, self._me.member, self._number, "unused")
-            records: list[Record] = []
-            data.ledger().replay(records.append)
+            file = data.ledger()
+            file.replay(lambda record: None)
             boot = data.begin_life()
-            self._standing = Standing(len(records), boot, LIVES_FROM + self._agenda.now_ms)
+            self._standing = Standing(file.line, boot, LIVES_FROM + self._agenda.now_ms)
             self._me = LocalIdentity(CLUSTER, self._me.member, self._number, data.identity.storage, "")
             for attempt in range(ATTEMPTS):
                 self._agenda.after(attempt * ATTEMPT_EVERY_MS, f"a copy of {self._number} dials", self._dial)

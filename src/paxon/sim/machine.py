@@ -5,6 +5,7 @@ numbered registers, and a count of every command ever applied.
 """
 
 import hashlib
+from collections.abc import Generator, Iterable
 from random import Random
 from typing import Protocol, runtime_checkable
 
@@ -13,6 +14,7 @@ from msgspec import Struct
 from paxon.errors import InvariantViolation
 from paxon.rsm.attempt import attempt, failure
 from paxon.rsm.machine import ByteMachine, Context
+from paxon.rsm.pieces import begun
 from paxon.sim.strikes import Strikes
 
 POISON = b"poison"
@@ -98,7 +100,7 @@ def answer_of(machine: ByteMachine, question: bytes) -> Result:
 
 
 class Registers:
-    """Satisfies ``ComparedMachine``.  A command is ``WORD TOKEN KEY``, separated by blanks, and padding.
+    """Satisfies ``ComparedMachine`` and ``Capturable``.  A command is ``WORD TOKEN KEY`` with blanks, and padding.
 
     The result tells how many commands came before and what the register held, so two runs that
     differ in order, or in how often a command was applied, differ in results and in ``digest``.
@@ -124,6 +126,27 @@ class Registers:
         state = b"%s %d %d %s" % (self.digest, context.slot, context.now_ms, command)
         self.digest = hashlib.blake2b(state, digest_size=16).digest()
         return b"%d %s" % (self.applied, previous)
+
+    def capture(self) -> Generator[bytes, None, None]:
+        """See ``Capturable``: the count and the digest, then a piece for each register."""
+        return begun(self._pieces())
+
+    def _pieces(self) -> Generator[bytes, None, None]:
+        head, registers = b"%d %s" % (self.applied, self.digest), dict(self._registers)
+        yield b""
+        yield head
+        for register in registers.items():
+            yield b"%s %s" % register
+
+    def restore(self, pieces: Iterable[bytes]) -> None:
+        """See ``Capturable``."""
+        head, *registers = pieces
+        applied, self.digest = head.split(b" ", 1)
+        self.applied = int(applied)
+        self._registers.clear()
+        for register in registers:
+            key, token = register.split(b" ", 1)
+            self._registers[key] = token
 
     def query(self, question: bytes) -> bytes:
         """What the register named ``question`` holds."""

@@ -1,23 +1,26 @@
 """One member in the simulator: a machine that stays, and the lives of the process on it."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
+from typing import cast
 
 from msgspec import Struct
 
 from paxon.core.decree import NodeId, Slot
 from paxon.core.invariants import named
-from paxon.core.ledger import Ledger, Record
+from paxon.core.ledger import Ledger
 from paxon.core.roster import Rosters
 from paxon.errors import Disowned, InvariantViolation, LedgerSyncFailed, LedgerTooNew
 from paxon.net.handshake import LocalIdentity, Standing
 from paxon.net.introductions import Introductions
 from paxon.net.peer_memory import PeerMemory
 from paxon.node.host import Host
-from paxon.node.settings import Limits
+from paxon.node.replay import replay
+from paxon.node.settings import Limits, SnapshotSettings
 from paxon.node.status import Role
 from paxon.rsm.applier import Applier
-from paxon.rsm.machine import ByteMachine, Context
+from paxon.rsm.machine import Capturable, Context
 from paxon.sim.agenda import Agenda, Life, Trace
 from paxon.sim.atlas import Damage
 from paxon.sim.clock import MILLION, Quartz, SimClock
@@ -35,14 +38,24 @@ from paxon.sim.strikes import Strikes
 from paxon.sim.subject import Subject
 from paxon.storage.identity import DataDirectory, Remembrance
 from paxon.storage.ledger_file import LedgerFile
+from paxon.storage.snapshot_store import SnapshotStore
 
 SEGMENT_BYTES = 8 * 1024
 """Small, so that a run of seconds fills several."""
 
+SNAPSHOTS = (
+    SnapshotSettings(every_bytes=24 * 1024, every_slots=30, tail_bytes=8 * 1024, part_bytes=64),
+    SnapshotSettings(every_bytes=4 * 1024, every_slots=5, tail_bytes=0, part_bytes=64),
+    SnapshotSettings(every_bytes=4 * 1024, every_slots=5, tail_bytes=0, part_bytes=64),
+    SnapshotSettings(),
+)
+"""One of them for each member: a run of seconds takes several and trims, or keeps hardly anything, so that others have
+to fetch one in several parts, or takes none at all."""
+
 REMEMBER_EVERY_MS = 2_000
 """How often what is known of the others is written down: often, so that a run of seconds does it."""
 
-KEPT_SLOTS = 40
+KEPT_SLOTS = 20
 """How many passed decrees stay in memory: few, so that members that were away are served from the file."""
 
 
@@ -97,6 +110,52 @@ class WatchedMachine:
         return self._machine.query(question)
 
 
+class CapturedMachine(WatchedMachine):
+    """The same for a machine that satisfies ``Capturable``, which it does as well."""
+
+    def __init__(
+        self, member: NodeId, oracle: Oracle, machine: ComparedMachine, fuse: Fuse, shortages: Shortages
+    ) -> None:
+        super().__init__(member, oracle, machine, fuse, shortages)
+        self._captured = cast(Capturable, machine)
+
+    def capture(self) -> Generator[bytes, None, None]:
+        """See ``Capturable``."""
+        return self._captured.capture()
+
+    def restore(self, pieces: Iterable[bytes]) -> None:
+        """See ``Capturable``."""
+        self._captured.restore(pieces)
+
+
+class WatchedApplier(Applier):
+    """An applier that tells the oracle what it restores."""
+
+    def __init__(
+        self,
+        member: NodeId,
+        oracle: Oracle,
+        machine: ComparedMachine,
+        fuse: Fuse,
+        shortages: Shortages,
+        counts: Counter[str],
+    ) -> None:
+        watched = CapturedMachine if isinstance(machine, Capturable) else WatchedMachine
+        super().__init__(watched(member, oracle, machine, fuse, shortages))
+        self._member = member
+        self._oracle = oracle
+        self._compared = machine
+        self._counts = counts
+        self.is_running = False
+        """Whether the member has started: what is restored from then on was fetched."""
+
+    def restore(self, pieces: Iterable[bytes]) -> None:
+        """See ``Applier``."""
+        super().restore(pieces)
+        self._counts["snapshots fetched" if self.is_running else "starts from a snapshot"] += 1
+        self._oracle.restored(self._member, self.applied_until, self._compared.digest)
+
+
 class Setting(Struct, frozen=True):
     """What of the world a member takes part in."""
 
@@ -125,6 +184,7 @@ class Member:
         self.directory.may_lose_names = lambda lost: setting.strikes.strike(
             "D10", f"take the last {lost} changes of names of member {number} back"
         )
+        self._snapshots = Dice(f"{seed}/snapshots/{number}").choice(SNAPSHOTS)
         clock = Dice(f"{seed}/clock/{number}")
         self.quartz = Quartz(clock, plan.machines.drift_ppm, plan.machines.skew_ms)
         if self.quartz.rate_ppm != MILLION and not setting.strikes.strike(
@@ -171,12 +231,21 @@ class Member:
         self.life = life = Life(self.number, self.lives)
         self._data = data = self.open(self.directory)
         file = data.ledger(SEGMENT_BYTES)
-        records: list[Record] = []
-        file.replay(records.append)
-        self._tell_oracle(life, records)
+        store = data.snapshots()
         self.machine = machine = self._setting.subject.machine(self.number, self.lives, self._setting.strikes)
-        watched = WatchedMachine(self.number, self._setting.oracle, machine, self.fuse, self.shortages)
-        ledger, applier = _replayed(records, watched)
+        counts = self._setting.trace.counts
+        applier = WatchedApplier(self.number, self._setting.oracle, machine, self.fuse, self.shortages, counts)
+        oracle = self._setting.oracle
+        oracle.starts(self.number, life.number)
+        ledger = replay(
+            file,
+            store,
+            applier,
+            ForgetfulLedger,
+            lambda ledger, record: oracle.reads_back(self.number, ledger.line, record),
+        )
+        applier.is_running = True
+        self._tell_oracle(ledger)
         self.clock = clock = self._clock(life)
         self.disk = disk = self._disk(life, file, plan, fatal)
         boot = data.begin_life(self._plan.lease.duration_ms)
@@ -184,7 +253,7 @@ class Member:
         self.links = links = self._links(
             life, data, lambda: Standing(ledger.line, boot, life.number), answer_ms, ready, fatal
         )
-        self.host = self._host(life, ledger, applier, clock, disk, links, fatal, data.forgotten_lease_ms)
+        self.host = self._host(life, ledger, applier, clock, disk, links, store, fatal, data.forgotten_lease_ms)
         self.takes_part = False
         self._setting.network.reconnect(self.number)
         self._setting.trace.watcher.booted(self.number, life.number)
@@ -198,6 +267,7 @@ class Member:
         clock: SimClock,
         disk: SimDisk,
         links: SimLinks,
+        store: SnapshotStore,
         fatal: Callable[[Exception], None],
         forgotten_lease_ms: int,
     ) -> Host:
@@ -218,6 +288,8 @@ class Member:
             links.memory,
             self._plan.lease,
             forgotten_lease_ms,
+            store,
+            self._snapshots,
         )
 
     def take_part(self) -> None:
@@ -350,14 +422,13 @@ class Member:
             lambda reason: fatal(Disowned(reason)),
         )
 
-    def _tell_oracle(self, life: Life, records: list[Record]) -> None:
+    def _tell_oracle(self, ledger: Ledger) -> None:
         oracle = self._setting.oracle
-        # Only a disk that was tampered with may have less than the oracle knows to be durable.
-        self.is_amnesiac = self.damage is not None and len(records) < oracle.books[self.number].durable.line
-        if self.is_amnesiac:
-            oracle.forgot(self.number, life.number, records)
-        else:
-            oracle.replayed(self.number, life.number, records)
+        # Only a disk that was tampered with may have less than the oracle knows to be durable; such a member must
+        # never take part, and what it has forgotten is not asked of it.
+        self.is_amnesiac = self.damage is not None and ledger.line < oracle.books[self.number].durable.line
+        if not self.is_amnesiac:
+            oracle.replayed(self.number, ledger)
 
     def _remember_later(self, life: Life) -> None:
         self._setting.agenda.after(REMEMBER_EVERY_MS, f"{self.number} remembers", lambda: self._remember(life), life)
@@ -390,15 +461,3 @@ class Member:
             f"applied until {self.host.applied_until}, votes in {sorted(ledger.votes)}, "
             f"open requests {self.host.open_requests}, disk full {self.host.is_disk_full}, slip {legislator.slip}"
         )
-
-
-def _replayed(records: list[Record], machine: ByteMachine) -> tuple[Ledger, Applier]:
-    """Ledger and machine where the file has them."""
-    ledger, applier = ForgetfulLedger(), Applier(machine)
-    for record in records:
-        before = ledger.passed_until
-        ledger.write(record)
-        for passed in range(before, ledger.passed_until):
-            applier.apply(Slot(passed), ledger.outcomes[Slot(passed)])
-    ledger.forget_what_the_file_keeps()
-    return ledger, applier

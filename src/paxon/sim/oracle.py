@@ -7,22 +7,25 @@ one, and no read that misses what came before it.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import get_args
 
 from msgspec import Struct
 
 from paxon.core.decree import NO_BALLOT, Ballot, NodeId, Slot
 from paxon.core.invariants import History
-from paxon.core.ledger import Ledger, Outcome, Passed, PromisedBallot, Record, Vote
+from paxon.core.ledger import Jumped, Ledger, Outcome, Passed, PromisedBallot, Record, Vote
 from paxon.core.messages import Presence
 from paxon.core.roster import Rosters
 from paxon.core.slip import Polling, Slip, Trying
-from paxon.errors import check
+from paxon.errors import SnapshotUnusable, check
 from paxon.net.handshake import LocalIdentity, Standing
 from paxon.node.letters import HostMessage, PeerMessage
 from paxon.rsm.machine import Context
 from paxon.sim.agenda import Life
 from paxon.sim.machine import ComparedMachine, Raised, Result, result_of
+from paxon.storage.directory import Directory
+from paxon.storage.snapshot_file import SnapshotReader, snapshot_name, snapshot_slots
 
 HOST_MESSAGES = frozenset(get_args(HostMessage))
 """Looked up for every letter: ``isinstance`` with a union takes ten times as long."""
@@ -77,6 +80,7 @@ class Oracle:
         self.books = {member: Book() for member in members}
         self._durable = {member: book.durable for member, book in self.books.items()}
         self._machine = machine
+        self._first_digest = machine.digest
         self._now_ms = 0
         self.sequence: list[Expected] = []
         """The one sequence of commands, as far as it passed."""
@@ -136,26 +140,60 @@ class Oracle:
 
     # --- disks ---
 
-    def forgot(self, member: NodeId, life: int, records: Sequence[Record]) -> None:
-        """A member came back with less than was durable: it must never take part."""
+    def starts(self, member: NodeId, life: int) -> None:
+        """A new process of a member begins: its machine is as yet that of nobody."""
         book = self.books[member]
-        check(
-            book.written[: len(records)] == list(records), f"member {member} reads back the records it wrote, in order"
-        )
         book.life, book.applied, book.slip_ballot = life, 0, NO_BALLOT
 
-    def replayed(self, member: NodeId, life: int, records: Sequence[Record]) -> None:
-        """A member came back and read ``records``: all that was durable, in order, and maybe some of what was not."""
+    def reads_back(self, member: NodeId, line: int, record: Record) -> None:
+        """A new process of a member finds ``record`` in line ``line`` of its ledger."""
+        if self.books[member].written[line - 1 : line] != [record]:
+            check(False, f"member {member} reads back the records it wrote, in order")
+
+    def replayed(self, member: NodeId, ledger: Ledger) -> None:
+        """A member has read ``ledger`` back: all that was durable, and maybe some of what was not.
+
+        The ledger may have begun at a snapshot; it binds the member all the same as if it had all its records.
+        """
         book = self.books[member]
-        kept = len(records)
-        check(kept >= book.durable.line, f"member {member} reads back every record it knew to be durable")
-        check(book.written[:kept] == list(records), f"member {member} reads back the records it wrote, in order")
-        del book.written[kept:]
-        self.synced(member, kept)
-        self.history.restarted(member, book.durable)
-        book.life = life
-        book.applied = 0
-        book.slip_ballot = NO_BALLOT
+        check(ledger.line >= book.durable.line, f"member {member} reads back every record it knew to be durable")
+        del book.written[ledger.line :]
+        self.synced(member, ledger.line)
+        durable = book.durable
+        check(
+            (ledger.next_ballot, ledger.last_tried) == (durable.next_ballot, durable.last_tried),
+            f"I7: member {member} remembers every promise and every ballot that it tried",
+        )
+        check(ledger.votes == durable.votes, f"I7: member {member} remembers every vote in slots that have not passed")
+        check(
+            (ledger.passed_until, ledger.passed_ahead()) == (durable.passed_until, durable.passed_ahead()),
+            f"member {member} remembers what it knew to have passed",
+        )
+        check(ledger.stamp_ms >= self._stamp_ms(durable), f"member {member} remembers the latest stamp that passed")
+        self.history.restarted(member, ledger)
+
+    @staticmethod
+    def _stamp_ms(ledger: Ledger) -> int:
+        return max((decree.stamp_ms for decree in ledger.outcomes.values()), default=0)
+
+    def trimmed(self, member: NodeId, first_slot: Slot, durable: Directory) -> None:
+        """A member let go of the decrees below ``first_slot``: a snapshot that is ``durable`` holds what they did."""
+        for slot in snapshot_slots(durable.names()):
+            with suppress(SnapshotUnusable):
+                SnapshotReader(durable, snapshot_name(slot)).verify(slot)
+                if slot >= first_slot:
+                    return
+        check(False, f"member {member} lets go of decrees below {first_slot}, which are in no durable snapshot")
+
+    def restored(self, member: NodeId, applied_until: Slot, digest: bytes) -> None:
+        """A member has a snapshot of all slots below ``applied_until`` in place of its state."""
+        check(applied_until <= self.history.passed_until, f"member {member} has a snapshot only of what passed")
+        applied = self._sequence_until[applied_until - 1]
+        expected = self.sequence[applied - 1].digest if applied else self._first_digest
+        check(
+            digest == expected, f"member {member} has from a snapshot the state that everybody has at {applied_until}"
+        )
+        self.books[member].applied = applied
 
     def wrote(self, member: NodeId, records: Sequence[Record]) -> None:
         """Records went to the file, not yet durable."""
@@ -171,6 +209,11 @@ class Oracle:
                         check(False, f"I1: a vote that passed in slot {slot} was cast in a real ballot")
                     else:
                         self.history.outcome(member, slot, conducted.decree)
+                case Jumped(slot=slot):
+                    check(
+                        slot <= self.history.passed_until,
+                        f"I1: everything below {slot} passed, as member {member} has it",
+                    )
                 case Vote() | PromisedBallot():
                     pass
                 case _:

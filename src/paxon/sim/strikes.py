@@ -57,7 +57,7 @@ OF_A_MACHINE = frozenset({"P8"})
 
 FILE_POINTS = tuple(
     f"{when} {operation}"
-    for operation in ("create", "write", "truncate", "sync", "rename", "directory sync")
+    for operation in ("create", "write", "truncate", "sync", "rename", "remove", "directory sync")
     for when in ("before", "after")
 )
 """Where the file operations that change something may be cut short."""

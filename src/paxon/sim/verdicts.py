@@ -8,10 +8,13 @@ that starts on a damaged disk.
 from collections.abc import Set
 
 from paxon.core.decree import NodeId
-from paxon.errors import Disowned, LedgerCorrupt, LedgerError, LedgerSyncFailed, check
+from paxon.errors import Disowned, LedgerCorrupt, LedgerError, LedgerSyncFailed, SnapshotUnusable, check
 from paxon.sim.atlas import TWINS, End
 from paxon.sim.member import Member
 from paxon.sim.shortages import OutOfMemory
+from paxon.storage.beginning import BEGINNING, decode_trimmed
+from paxon.storage.segment import segment_numbers
+from paxon.storage.twin import Twin
 
 
 def started(member: Member) -> None:
@@ -19,7 +22,9 @@ def started(member: Member) -> None:
     damage = member.damage
     if damage is None or member.is_amnesiac:
         return
-    check(damage.end is not End.REFUSED, f"member {member.number} does not start on a damaged disk ({damage.what})")
+    # A running member may have let go of the damaged segment before anybody read it.
+    is_fatal = damage.end is End.REFUSED and not _is_trimmed(member, damage.file)
+    check(not is_fatal, f"member {member.number} does not start on a damaged disk ({damage.what})")
     if damage.end is End.REPAIRED:
         whole = member.directory.twins_agree(TWINS)
         check(whole, f"member {member.number} makes both copies of everything whole again ({damage.what})")
@@ -47,7 +52,13 @@ def gave_up(member: Member, error: Exception) -> None:
     Raises:
         Exception: ``error`` itself, if it is neither a disk's fault nor that of too little memory.
     """
-    if not isinstance(error, OSError | LedgerSyncFailed | LedgerCorrupt | OutOfMemory):
+    if not isinstance(error, OSError | LedgerSyncFailed | LedgerCorrupt | SnapshotUnusable | OutOfMemory):
         raise error
-    is_excused = not isinstance(error, LedgerCorrupt) or member.damage is not None
+    is_excused = not isinstance(error, LedgerCorrupt | SnapshotUnusable) or member.damage is not None
     check(is_excused, f"member {member.number} finds damage that nobody did: {error}")
+
+
+def _is_trimmed(member: Member, file: str) -> bool:
+    directory = member.directory
+    first = decode_trimmed(directory.where, Twin(directory, BEGINNING).read()).segment
+    return any(number < first for number in segment_numbers([file]))

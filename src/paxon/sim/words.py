@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from paxon.core.decree import NOOP, Ballot, Decree
-from paxon.core.ledger import Outcome, Passed, PromisedBallot, Record, Vote
+from paxon.core.ledger import Jumped, Outcome, Passed, PromisedBallot, Record, Vote
 from paxon.core.messages import (
     BeginBallot,
     Canvass,
@@ -18,7 +18,17 @@ from paxon.core.messages import (
     Superseded,
     Voted,
 )
-from paxon.node.letters import Answers, AskReading, Forward, PeerMessage, ReadingAt, Refusals
+from paxon.node.letters import (
+    Answers,
+    AskReading,
+    AskSnapshot,
+    Forward,
+    PeerMessage,
+    ReadingAt,
+    Refusals,
+    SnapshotOffer,
+    SnapshotPart,
+)
 
 SHOWN_BYTES = 12
 """How much of a command is shown that has no number."""
@@ -58,6 +68,8 @@ def record_words(record: Record) -> str:
             return f"knows that {decree_words(decree)} passed in slot {slot}"
         case PromisedBallot(ballot=ballot):
             return f"promised {ballot_words(ballot)}"
+        case Jumped(slot=slot):
+            return f"has a snapshot of all slots below {slot}"
         case _:
             return f"tries {ballot_words(record.ballot)}"
 
@@ -118,6 +130,10 @@ def _attendance_words(message: PeerMessage) -> str:
             return f"{name} {number}"
         case ReadingAt(number=number, passed_until=until):
             return f"{name} {number}: {'nothing, ask again' if until is None else f'all below {until}'}"
+        case SnapshotOffer(slot=slot, size=size):
+            return f"{name} of all slots below {slot}, {size} bytes"
+        case AskSnapshot(offer=offer, offset=offset) | SnapshotPart(offer=offer, offset=offset):
+            return f"{name} of all slots below {offer.slot}, from byte {offset}"
         case _:
             return name
 

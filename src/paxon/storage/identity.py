@@ -14,6 +14,7 @@ from paxon.core.decree import NodeId
 from paxon.errors import Disowned, ForeignIdentity, LedgerCorrupt, WrongCluster
 from paxon.storage.directory import LOCK, TEMPORARY, Directory, remove_leftovers
 from paxon.storage.ledger_file import SEGMENT_BYTES, LedgerFile
+from paxon.storage.snapshot_store import SnapshotStore
 from paxon.storage.twin import COPY, Twin
 
 IDENTITY = "identity"
@@ -198,6 +199,10 @@ class DataDirectory:
     def ledger(self, segment_bytes: int = SEGMENT_BYTES) -> LedgerFile:
         """The ledger in this directory, to be replayed before anything else."""
         return LedgerFile(self._directory, self._identity.storage, segment_bytes, self.findings.append)
+
+    def snapshots(self) -> SnapshotStore:
+        """The snapshots in this directory."""
+        return SnapshotStore(self._directory, self.findings.append)
 
     def close(self) -> None:
         """Give the directory back."""

@@ -5,19 +5,28 @@ records of a running member may then look torn.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from msgspec import Struct
 
-from paxon.core.decree import Ballot, Decree, Slot
-from paxon.core.ledger import Ledger, Outcome, Passed, Record, Vote
-from paxon.errors import ForeignIdentity, InvariantViolation, LedgerCorrupt
+from paxon.core.decree import FIRST_SLOT, Ballot, Decree, Slot
+from paxon.core.ledger import Jumped, Ledger, Outcome, Passed, Record, Vote
+from paxon.errors import ForeignIdentity, InvariantViolation, LedgerCorrupt, SnapshotUnusable
 from paxon.storage.ballots import BALLOTS, Ballots, compare, decode_ballots
+from paxon.storage.beginning import BEGINNING, UNTRIMMED, Trimmed, decode_trimmed
 from paxon.storage.directory import Directory
 from paxon.storage.identity import IDENTITY, PEERS, Identity, read_identity
 from paxon.storage.scan import Damage, Scan
 from paxon.storage.segment import Frame, segment_name
+from paxon.storage.snapshot_file import Snapshot, SnapshotReader, snapshot_name, snapshot_slots
 from paxon.storage.twin import Twin
 from paxon.storage.window import record_of
+
+RACES_MAX = 3
+"""How often a look is begun anew because a file was gone.  Files go when a snapshot was taken, which is rare."""
+
+TWINS = (IDENTITY, PEERS, BALLOTS, BEGINNING)
+"""What is kept twice, and damage to both copies of it fatal."""
 
 
 class Line(Struct, frozen=True):
@@ -49,6 +58,8 @@ class Report(Struct, frozen=True):
     segments: int
     disk_bytes: int
     records: int
+    first_slot: Slot
+    """Decrees below have made room for a snapshot."""
     passed_until: Slot
     """Every slot below has passed, as far as the ledger could be read."""
     promised: Ballot
@@ -63,6 +74,10 @@ class Report(Struct, frozen=True):
     """Where the segments are damaged, if that is why."""
     last_slot: Slot | None
     """The slot of the last record that could be read."""
+    snapshots: tuple[Snapshot, ...]
+    """The sound ones, newest first."""
+    damaged_snapshots: tuple[str, ...]
+    """What is wrong with the others.  The member does without them."""
     repairable: tuple[str, ...]
     """Damage to one of two copies, which the member's next start repairs."""
 
@@ -80,7 +95,8 @@ def show(directory: Directory) -> Iterator[Line]:
         LedgerTooNew: if a newer release wrote the ledger.
         ForeignIdentity: if a file of another member lies among the segments.
     """
-    scan = Scan(directory, _owner(directory).storage)
+    trimmed = _trimmed(directory)
+    scan = Scan(directory, _owner(directory).storage, trimmed.segment, trimmed.ledger.line)
     slot: Slot | None = None
     for frame in scan.frames():
         record = record_of(frame, f"{directory.where}/{segment_name(scan.number)}")
@@ -98,26 +114,45 @@ def verify(directory: Directory) -> Report:
         LedgerCorrupt: if there is no identity to check against, or it is damaged.
         LedgerTooNew: if a newer release wrote the ledger.
     """
+    for _ in range(RACES_MAX):
+        # A running member may trim its ledger between our looking at the names and our reading.
+        with suppress(FileNotFoundError):
+            return _verify(directory)
+    return _verify(directory)
+
+
+def _verify(directory: Directory) -> Report:
     identity = _owner(directory)
     scan = Scan(directory, identity.storage)
     ledger = Ledger()
+    trimmed = UNTRIMMED
     reading = _Reading()
     proven = 0
     repairable: list[str] = []
     try:
         kept = decode_ballots(directory.where, Twin(directory, BALLOTS).read())
+        trimmed = _trimmed(directory)
+        scan = Scan(directory, identity.storage, trimmed.segment, trimmed.ledger.line)
+        ledger = Ledger(trimmed.ledger)
         reading.read(directory, scan, ledger)
         if reading.damage_at is None:
             compare(directory.where, scan, Ballots(ledger.next_ballot, ledger.last_tried, ledger.line), kept)
             proven = max(scan.proven, kept.line if kept is not None else 0)
-        repairable = [finding for name in (IDENTITY, PEERS, BALLOTS) for finding in Twin(directory, name).damage()]
+        repairable = [finding for name in TWINS for finding in Twin(directory, name).damage()]
     except (LedgerCorrupt, ForeignIdentity) as error:
         reading.damage = reading.damage or str(error)
+    snapshots, damaged_snapshots = _snapshots(directory)
+    begins_at = trimmed.ledger.slot
+    is_reached = begins_at == FIRST_SLOT or any(snapshot.slot >= begins_at for snapshot in snapshots)
+    if reading.damage is None and not is_reached:
+        lack = f"the ledger begins at slot {begins_at}, and no sound snapshot reaches it"
+        reading.damage = "; ".join([lack, *damaged_snapshots])
     return Report(
         identity=identity,
         segments=len(scan.numbers),
         disk_bytes=sum(directory.size(segment_name(number)) for number in scan.numbers),
-        records=ledger.line,
+        records=ledger.line - trimmed.ledger.line,
+        first_slot=trimmed.ledger.slot,
         passed_until=ledger.passed_until,
         promised=ledger.next_ballot,
         tried=ledger.last_tried,
@@ -126,6 +161,8 @@ def verify(directory: Directory) -> Report:
         damage=reading.damage,
         damage_at=reading.damage_at,
         last_slot=reading.last_slot,
+        snapshots=tuple(snapshots),
+        damaged_snapshots=tuple(damaged_snapshots),
         repairable=tuple(repairable),
     )
 
@@ -147,7 +184,7 @@ class _Reading:
         for frame in scan.frames():
             record = record_of(frame, f"{directory.where}/{segment_name(scan.number)}")
             try:
-                ledger.write(record)
+                ledger.replay(record)
             except InvariantViolation as error:
                 reason = f"the record contradicts what is before it: {error}"
                 self.damage_at = Damage(segment_name(scan.number), frame.offset, frame.line, reason)
@@ -159,6 +196,22 @@ class _Reading:
             self.damage = self.damage_at.describe(directory.where, self.last_slot)
 
 
+def _snapshots(directory: Directory) -> tuple[list[Snapshot], list[str]]:
+    """The sound snapshots, newest first, and what is wrong with the others."""
+    sound: list[Snapshot] = []
+    damaged: list[str] = []
+    for slot in snapshot_slots(directory.names()):
+        try:
+            sound.append(SnapshotReader(directory, snapshot_name(slot)).verify(slot))
+        except SnapshotUnusable as error:
+            damaged.append(str(error))
+    return sound, damaged
+
+
+def _trimmed(directory: Directory) -> Trimmed:
+    return decode_trimmed(directory.where, Twin(directory, BEGINNING).read())
+
+
 def _owner(directory: Directory) -> Identity:
     identity = read_identity(directory)
     if identity is None:
@@ -168,6 +221,7 @@ def _owner(directory: Directory) -> Identity:
 
 def _line(segment: str, frame: Frame, record: Record) -> Line:
     slot: Slot | None = None
+    ballot: Ballot | None = None
     decree: Decree | None = None
     match record:
         case Vote(slot=slot, ballot=ballot, decree=decree):
@@ -175,6 +229,8 @@ def _line(segment: str, frame: Frame, record: Record) -> Line:
         case Outcome(slot=slot, decree=decree):
             ballot = decree.ballot
         case Passed(slot=slot, ballot=ballot):
+            pass
+        case Jumped(slot=slot):
             pass
         case _:
             ballot = record.ballot

@@ -1,8 +1,8 @@
 """The ledger file: records in, durable lines out, and passed decrees back.
 
 Knows: when lines are durable, and what a failed disk means.  Does not know: what a record permits, who waits for it, or
-threads beyond the two it serves (one that appends and recalls, one that syncs).  ``docs/ledger-format.md`` has the
-layout and the crashes.
+threads beyond the three it serves (one that appends, one that syncs, one that recalls and trims).
+``docs/ledger-format.md`` has the layout and the crashes.
 
 Theory of operation.  ``append`` queues; ``sync`` writes what is queued in one piece at the end of the current segment
 and syncs it.  Three things are done when a ledger is opened, each for a crash or a disk that has happened to somebody:
@@ -14,20 +14,25 @@ and syncs it.  Three things are done when a ledger is opened, each for a crash o
    and a new sync for done.
 3. The ballots of the ledger are compared with their twin, which was written after them.  A ledger behind its twin has
    lost what was durable: an older copy was put back, or the disk said "durable" and lied.
+
+``trim`` removes whole old segments.  What a ledger still needs of a segment is a decree or a vote in a slot that is
+not yet in a snapshot; and the ballots and the line at its end, which are noted (``beginning``) before it goes.
 """
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from msgspec import msgpack
 
 from paxon.core.decree import Slot
-from paxon.core.ledger import Outcome, Record, Vote
+from paxon.core.ledger import Beginning, Outcome, Record, Vote
 from paxon.errors import LedgerCorrupt, LedgerSyncFailed, check
 from paxon.storage.ballots import ADVICE, BALLOTS, Ballots, compare, decode_ballots
+from paxon.storage.beginning import BEGINNING, UNTRIMMED, Trimmed, decode_trimmed, remove_segments
 from paxon.storage.directory import DISK_FULL, Directory
 from paxon.storage.scan import Scan
-from paxon.storage.segment import FRAME_BYTES, position, segment_name
+from paxon.storage.segment import FRAME_BYTES, place, position, segment_name, segment_numbers
 from paxon.storage.slot_index import SlotIndex
 from paxon.storage.tail import Tail
 from paxon.storage.twin import Twin
@@ -73,6 +78,17 @@ class LedgerFile:
         """Held for what two threads touch: the queue, and the index."""
         self._queue: list[Record] = []
         self._index = SlotIndex()
+        self._openings: dict[int, Beginning] = {}
+        """The line and the ballots ahead of each segment."""
+        self._noted_line = 0
+        """The last line in the index."""
+        self._newest = 0
+        """The segment of that line."""
+
+        # What follows belongs to whoever trims.
+        self._beginning_twin = Twin(directory, BEGINNING)
+        self._trimmed = UNTRIMMED
+        self._trimmed_bytes = 0
 
         # What follows belongs to whoever syncs.
         self._unwritten: list[Record] = []
@@ -87,17 +103,30 @@ class LedgerFile:
     @property
     def disk_bytes(self) -> int:
         """The size of all segments."""
-        return self._tail.disk_bytes
+        return self._tail.disk_bytes - self._trimmed_bytes
+
+    @property
+    def written_bytes(self) -> int:
+        """A count of bytes that grows as the ledger does, and is not taken back by trimming."""
+        return self._tail.written_bytes
+
+    @property
+    def first_slot(self) -> Slot:
+        """Decrees below are not in the file any more."""
+        return self._index.first
 
     @property
     def failed(self) -> bool:
         """Whether nothing more can be written: a sync failed for good, or the file was closed."""
         return self._failure is not None
 
-    def replay(self, take: Callable[[Record], None]) -> None:
+    def replay(
+        self, take: Callable[[Record], None], begin: Callable[[Beginning], None] = lambda beginning: None
+    ) -> None:
         """Hand every durable record to ``take``, in order, and make the file ready for more.  To be called once, first.
 
-        ``take`` may have had records already when an error is raised; they are worth nothing then.
+        ``begin`` is told before that what the ledger begins with.  Both may have been called already when an error is
+        raised; what they were told is worth nothing then.
 
         Raises:
             LedgerCorrupt: if durable bytes are damaged or missing.
@@ -108,7 +137,12 @@ class LedgerFile:
         """
         check(not self._ready, "a ledger file is replayed once")
         where = self._directory.where
-        scan = Scan(self._directory, self._storage)
+        self._trimmed = trimmed = decode_trimmed(where, self._beginning_twin.read_and_repair(self._report))
+        begin(trimmed.ledger)
+        self._index = SlotIndex(trimmed.ledger.slot)
+        self._ballots = Ballots(trimmed.ledger.next_ballot, trimmed.ledger.last_tried)
+        self._noted_line = trimmed.ledger.line
+        scan = Scan(self._directory, self._storage, trimmed.segment, trimmed.ledger.line)
         self._take_all(scan, take)
         found = Ballots(self._ballots.promised, self._ballots.tried, scan.line)
         expected = decode_ballots(where, self._twin.read_and_repair(self._report))
@@ -124,6 +158,9 @@ class LedgerFile:
             self._kept, self._kept_line = self._ballots, scan.line
         except (OSError, LedgerSyncFailed) as error:
             raise self._fail(error) from error
+        # What a crash kept from being removed is in nobody's way.
+        with suppress(OSError):
+            remove_segments(self._directory, trimmed.segment)
         self.line = self.synced_line = scan.line
         self._ready = True
 
@@ -178,7 +215,8 @@ class LedgerFile:
         """
         self._refuse_after_failure()
         with self._guard:
-            # All positions before any reading: a window read earlier may lack what was written since.
+            # All positions before any reading: a window read earlier may lack what was written since.  Trimming is
+            # done by the thread that recalls, so none of them goes stale meanwhile.
             positions = self._index.positions(from_slot, RECALL_SLOTS_MAX)
         window = Window(self._directory, self._storage)
         taken: list[Outcome] = []
@@ -192,6 +230,47 @@ class LedgerFile:
                 break
             taken.append(Outcome(Slot(slot), record.decree))
         return tuple(taken)
+
+    def trim(self, slot: Slot, stamp_ms: int, tail_bytes: int) -> None:
+        """Remove old segments, all but about ``tail_bytes``, that hold nothing needed by whoever has a snapshot.
+
+        The snapshot is durable and holds the effects of every slot below ``slot``; ``stamp_ms`` is at least the highest
+        stamp among those.  May run in another thread than ``sync``.
+
+        Raises:
+            OSError: as the disk does.  Nothing needed was lost, and trimming may be repeated.
+            LedgerSyncFailed: if a name cannot be made durable, or a sync failed for good.
+        """
+        self._refuse_after_failure()
+        with self._guard:
+            index, openings, newest = self._index.copy(), dict(self._openings), self._newest
+        if slot <= index.first:
+            return
+        # A decree from ``slot`` on is needed, and a vote: both may lie far behind later ones.
+        needed = index.lowest_from(min(slot, index.passed_until))
+        segment = min(self._segment_with_tail(tail_bytes), newest if needed is None else place(needed)[0])
+        if segment <= self._trimmed.segment or segment not in openings:
+            return
+        begins_at = index.first_behind(position(segment, 0))
+        opening = openings[segment]
+        trimmed = Trimmed(
+            segment, Beginning(opening.line, opening.last_tried, opening.next_ballot, begins_at, stamp_ms)
+        )
+        self._beginning_twin.write(msgpack.encode(trimmed))
+        self._trimmed = trimmed
+        with self._guard:
+            self._index.forget_below(begins_at)
+            self._openings = {number: kept for number, kept in self._openings.items() if number >= segment}
+        self._trimmed_bytes += remove_segments(self._directory, segment)
+
+    def _segment_with_tail(self, tail_bytes: int) -> int:
+        """The newest segment that has ``tail_bytes`` from its beginning on; the oldest, if none has."""
+        numbers = segment_numbers(self._directory.names())
+        for number in reversed(numbers):
+            tail_bytes -= self._directory.size(segment_name(number))
+            if tail_bytes <= 0:
+                return number
+        return numbers[0]
 
     def close(self) -> None:
         """End.  What was appended and not synced is dropped; of what was synced the twin takes note."""
@@ -223,6 +302,11 @@ class LedgerFile:
         del self._unwritten[: len(positions)]
 
     def _note(self, record: Record, where: int) -> None:
+        number = place(where)[0]
+        if number != self._newest:
+            self._newest = number
+            self._openings[number] = Beginning(self._noted_line, self._ballots.tried, self._ballots.promised)
+        self._noted_line += 1
         self._index.note(record, where)
         self._ballots = self._ballots.after(record)
 

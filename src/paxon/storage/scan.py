@@ -70,13 +70,15 @@ class Torn(Struct, frozen=True):
 class Scan:
     """One pass over the ledger.  The fields below ``frames`` are complete once it is exhausted."""
 
-    def __init__(self, directory: Directory, storage: str) -> None:
+    def __init__(self, directory: Directory, storage: str, first: int = 1, line: int = 0) -> None:
+        """``first`` is the segment that the ledger begins with, and ``line`` the last one before it."""
         self._directory = directory
         self._storage = storage
-        self.numbers = segment_numbers(directory.names())
-        self.line = 0
+        self._first = first
+        self.numbers = [number for number in segment_numbers(directory.names()) if number >= first]
+        self.line = line
         """The last good line."""
-        self.proven = 0
+        self.proven = line
         """The last line that the segments prove durable."""
         self.number = 0
         """The segment being read; in the end the last one."""
@@ -101,11 +103,11 @@ class Scan:
             ForeignIdentity: if another member wrote a segment.
             LedgerCorrupt: if the disk cannot read a segment.
         """
-        for place, number in enumerate(self.numbers):
-            if number != place + 1:
-                self._damaged(segment_name(place + 1), 0, "the file is missing")
+        for expected, number in enumerate(self.numbers, self._first):
+            if number != expected:
+                self._damaged(segment_name(expected), 0, "the file is missing")
                 return
-            last = place == len(self.numbers) - 1
+            last = number == self.numbers[-1]
             if not self._begin(number):
                 return
             yield from self._segment(last)

@@ -47,6 +47,11 @@ class Tail:
         """The size of all segments."""
         return self._sealed_bytes + self._size
 
+    @property
+    def written_bytes(self) -> int:
+        """The size of all records and headers since the ledger was opened, and of those found then."""
+        return self._sealed_bytes + self._offset
+
     def resume(self, scan: Scan, report: Callable[[str], None]) -> None:
         """Take up the last segment of a finished ``scan`` where it ends, with everything before it durable.
 

@@ -1,8 +1,8 @@
-"""The ledger file beside an event loop: syncs in one thread, recalls in another, answers on the loop.
+"""The ledger file beside an event loop: syncs in one thread, recalls in another, snapshots in a third.
 
-Knows: threads.  Does not know: what is in the file.  A sync takes as long as the disk likes; the loop, and with it
+Knows: threads.  Does not know: what is in the files.  A sync takes as long as the disk likes; the loop, and with it
 every heartbeat, goes on meanwhile.  Recalls have a thread of their own, so that a member that is far behind costs
-nobody a slow vote.
+nobody a slow vote, and so have snapshots, which are long.
 """
 
 import errno
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class ThreadedDisk:
-    """One ledger file, served by two threads until ``close``.
+    """One ledger file, and the tasks beside it, served by three threads until ``close``.
 
     Every method is called on the loop's thread, and every callback runs there.
     """
@@ -47,9 +47,11 @@ class ThreadedDisk:
         # A SimpleQueue hands over in C; an executor makes a future per call, a fifth more delay for nothing we use.
         self._sync_work: SimpleQueue[Work | None] = SimpleQueue()
         self._recall_work: SimpleQueue[Work | None] = SimpleQueue()
+        self._other_work: SimpleQueue[Work | None] = SimpleQueue()
         self._threads = [
             Thread(target=_work_through, args=(self._sync_work,), name="paxon-sync", daemon=True),
             Thread(target=_work_through, args=(self._recall_work,), name="paxon-recall", daemon=True),
+            Thread(target=_work_through, args=(self._other_work,), name="paxon-snapshot", daemon=True),
         ]
         for thread in self._threads:
             thread.start()
@@ -116,9 +118,52 @@ class ThreadedDisk:
 
         self._recall_work.put(work)
 
+    def trim(
+        self,
+        slot: Slot,
+        stamp_ms: int,
+        tail_bytes: int,
+        trimmed: Callable[[None], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """Let go of what nobody needs who has a durable snapshot of all slots below ``slot``."""
+        # Where recalls are carried out, so that no segment goes while one of them reads it.
+        self._put(self._recall_work, lambda: self._ledger_file.trim(slot, stamp_ms, tail_bytes), trimmed, failed)
+
+    def work(self, task: Callable[[], T], done: Callable[[T], None], failed: Callable[[Exception], None]) -> None:
+        """Carry out ``task`` beside everything else, then call ``done`` with its result, or ``failed``."""
+        self._put(self._other_work, task, done, failed)
+
+    @property
+    def first_slot(self) -> Slot:
+        """Decrees below are not in the file any more."""
+        return self._ledger_file.first_slot
+
+    @property
+    def written_bytes(self) -> int:
+        """A count of bytes that grows as the ledger does."""
+        return self._ledger_file.written_bytes
+
+    def _put(
+        self,
+        queue: "SimpleQueue[Work | None]",
+        task: Callable[[], T],
+        done: Callable[[T], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        def work() -> None:
+            try:
+                result = task()
+            except Exception as error:
+                self._answer(failed, error)
+            else:
+                self._answer(done, result)
+
+        queue.put(work)
+
     def close(self) -> None:
         """Wait for what is under way, stop the threads and close the ledger file."""
-        for work in (self._sync_work, self._recall_work):
+        for work in (self._sync_work, self._recall_work, self._other_work):
             work.put(None)
         for thread in self._threads:
             thread.join()

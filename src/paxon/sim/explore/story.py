@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from paxon.core.decree import NOOP, Ballot, Decree, Slot
-from paxon.core.ledger import Outcome, Passed, PromisedBallot, Record, Vote
+from paxon.core.ledger import Jumped, Outcome, Passed, PromisedBallot, Record, Vote
 from paxon.core.messages import BeginBallot, LastVote, NextBallot, Success, Voted
 from paxon.errors import InvariantViolation
 from paxon.sim.explore.post import Posted, Sent, Spoken
@@ -111,6 +111,8 @@ def _record(record: Record) -> str:
             return f"slot {slot} passed {_decree(decree)}"
         case PromisedBallot(ballot=ballot):
             return f"promise {_name(ballot)}"
+        case Jumped(slot=slot):
+            return f"a snapshot of all slots below {slot}"
         case _:
             return f"tried {_name(record.ballot)}"
 

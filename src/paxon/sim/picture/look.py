@@ -39,6 +39,8 @@ GROUPS: Final = (
     Group("Forward", "commands for the leader, and answers", (letters.Forward, letters.Answers, letters.Refusals),
           "#4a5a64", "#9db2bd"),
     Group("AskReading", "read barrier, and its answer", (letters.AskReading, letters.ReadingAt), "#006a7a", "#4dc4d6"),
+    Group("SnapshotOffer", "snapshot for who lacks too much",
+          (letters.SnapshotOffer, letters.AskSnapshot, letters.SnapshotPart), "#7a4a7a", "#c9a3c9"),
     Group("Presence", "heartbeat, and its answer", (messages.Presence, messages.Present), "#68707c", "#98a2b0",
           is_shown=False),
     Group("other letters", "", (), "#59636e", "#9aa4ae"),
