@@ -18,7 +18,7 @@ FUZZ_ARGS ?=
 SIMULATE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test mutants simulate fuzz lint bench bench-failover bench-exactly-once bench-catch-up bench-snapshot bench-simulate bench-soak campaign model tla constraints clean
+.PHONY: help run test examples mutants simulate fuzz lint bench bench-failover bench-exactly-once bench-catch-up bench-snapshot bench-simulate bench-soak campaign model tla constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ run: $(STAMP) ## start a cluster on this machine, in the foreground; Ctrl-C stop
 
 test: $(STAMP) ## run the tests; those marked slow are left out
 	@$(VENV)/bin/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+examples: $(STAMP) ## run every example: real processes, some of which are killed, and what each one claims is checked
+	@$(VENV)/bin/python -m examples
 
 mutants: $(STAMP) ## break every rule of the catalogue, one at a time: which test notices?
 	@$(VENV)/bin/python -m tests.mutants
