@@ -21,7 +21,7 @@ from paxon.client.recipes.hints import Hints, listening
 from paxon.client.recipes.holding_rule import HoldingRule, Moment, moment_now
 from paxon.client.recipes.keeper import Keeper
 from paxon.client.recipes.patience import CLEANING_S_MAX, Patience, in_words
-from paxon.collections.seats import Grant, Granted, Place, SeatEvent, Seats
+from paxon.collections.seats import Grant, Granted, Left, Place, SeatEvent, Seats
 from paxon.errors import LockLost, NotGranted, RequestError
 
 IDENTITY_BYTES: Final = 16
@@ -182,7 +182,8 @@ class Seating(ABC):
 
     def _listening(self, seeker: bytes) -> AbstractAsyncContextManager[Hints]:
         def is_news(event: SeatEvent) -> bool:
-            return isinstance(event, Granted) and event.seeker == seeker
+            # A place that lapsed, as after a pause, is sought again at once too.
+            return isinstance(event, Granted | Left) and event.seeker == seeker
 
         topic = f"{self.machine.TOPIC}/{self._seat_name}"
         # Whoever waits asks at least this often, which is also what keeps its place in the queue.
