@@ -57,7 +57,7 @@ class Process:
         """What it says next, which begins with ``word``."""
         line = self._arriving.get(timeout=TIMEOUT_S)
         self.said.append(line)
-        assert line.split()[:1] == [word], f"said {self.said}, where {word!r} was expected"
+        assert line.split()[:1] == [word], f"said {self.said[-10:]}, where {word!r} was expected"
         return line.split()[1:]
 
     def lock(self, ttl: float, clock_error: float) -> None:

@@ -5,16 +5,16 @@ Knows: how to be elected, to do something in office, and to be told who is.  Doe
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
 from paxon.client.recipes.calls import Calls
-from paxon.client.recipes.hints import listening
+from paxon.client.recipes.hints import changes
 from paxon.client.recipes.holding_rule import HoldingRule
 from paxon.client.recipes.lock import Office
 from paxon.client.recipes.seats import SEAT_EVENT, Hold
-from paxon.collections.seats import Ended, Granted
+from paxon.collections.seats import Ended, Granted, SeatEvent
 from paxon.collections.terms import Terms
 from paxon.errors import LockLost
 
@@ -25,9 +25,6 @@ R = TypeVar("R")
 ELECTION: Final = "election/"
 ONCE: Final = "once/"
 """The offices of elections, and of work that runs once, begin like this."""
-
-REFRESH_S: Final = 5.0
-"""How often whoever observes asks without having heard anything."""
 
 
 class Leader(Struct, frozen=True):
@@ -90,17 +87,9 @@ class Election:
             RequestError: nobody can be asked.
         """
 
-        def is_news(event: Any) -> bool:
+        def is_news(event: SeatEvent) -> bool:
             return isinstance(event, Granted | Ended)
 
-        told: Leader | None = None
-        is_first = True
-        async with listening(
-            self._calls, Terms, f"{Terms.TOPIC}/{self._office}", SEAT_EVENT, is_news, REFRESH_S
-        ) as hints:
-            while True:
-                leader = await self.leader()
-                if is_first or leader != told:
-                    yield leader
-                told, is_first = leader, False
-                await hints.wait(REFRESH_S)
+        topic = f"{Terms.TOPIC}/{self._office}"
+        async for leader in changes(self._calls, Terms, topic, SEAT_EVENT, is_news, self.leader, lambda leader: leader):
+            yield leader

@@ -8,13 +8,20 @@ import math
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
+from paxon.client.recipes.barrier import Barrier
 from paxon.client.recipes.calls import Calls
+from paxon.client.recipes.counter import Counter
 from paxon.client.recipes.election import ELECTION, ONCE, Election
 from paxon.client.recipes.holding_rule import DEFAULT_CLOCK_ERROR_S, HoldingRule
 from paxon.client.recipes.lock import Lock
+from paxon.client.recipes.map import Map
+from paxon.client.recipes.party import Party
+from paxon.client.recipes.rate_limiter import RateLimiter
 from paxon.client.recipes.rwlock import RWLock
 from paxon.client.recipes.seats import Hold
 from paxon.client.recipes.semaphore import Semaphore
+from paxon.client.recipes.set import Set
+from paxon.client.recipes.work import PriorityQueue, Queue
 
 R = TypeVar("R")
 
@@ -154,6 +161,56 @@ class Recipes(Calls):
             return run
 
         return decorate
+
+    def queue(self, name: str) -> Queue:
+        """Work, first in, first out: ``put(item)``, and ``async with queue.claim() as item``."""
+        return Queue(self, name)
+
+    def priority_queue(self, name: str) -> PriorityQueue:
+        """Work, the lowest priority first, and first in, first out within one."""
+        return PriorityQueue(self, name)
+
+    def barrier(
+        self,
+        name: str,
+        parties: int,
+        *,
+        ttl: float = DEFAULT_TTL_S,
+        timeout: float | None = None,
+        clock_error: float = DEFAULT_CLOCK_ERROR_S,
+    ) -> Barrier:
+        """``parties`` processes wait for each other: ``await barrier.wait()``, again and again.
+
+        Raises:
+            BadRequest: if the ttl is too short for the clocks.
+        """
+        return Barrier(self, name, parties, HoldingRule(ttl, clock_error), self._limit_s(timeout))
+
+    def party(self, name: str, *, ttl: float = DEFAULT_TTL_S, clock_error: float = DEFAULT_CLOCK_ERROR_S) -> Party:
+        """Who is there: ``join(value)``, ``members()``, ``watch()``.
+
+        Raises:
+            BadRequest: if the ttl is too short for the clocks.
+        """
+        return Party(self, name, HoldingRule(ttl, clock_error))
+
+    def rate_limiter(
+        self, name: str, rate: int, burst: int, *, per: float = 1.0, timeout: float | None = None
+    ) -> RateLimiter:
+        """``rate`` in every ``per`` seconds, and up to ``burst`` at once after a rest: ``await limiter.take()``."""
+        return RateLimiter(self, name, rate, burst, round(per * 1000), self._limit_s(timeout))
+
+    def counter(self, name: str) -> Counter:
+        """A whole number that all share."""
+        return Counter(self, name)
+
+    def map(self, name: str) -> Map:
+        """Values by key that all share."""
+        return Map(self, name)
+
+    def set(self, name: str) -> Set:
+        """A set of text that all share."""
+        return Set(self, name)
 
     def _limit_s(self, timeout: float | None) -> float:
         return self.timeout if timeout is None else timeout

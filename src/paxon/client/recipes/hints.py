@@ -8,7 +8,7 @@ was still on its way to a member; so the first waits are short, and none is with
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final, TypeVar
 
@@ -17,9 +17,16 @@ from paxon.errors import RequestError
 from paxon.rsm.contract import StateMachine
 
 E = TypeVar("E")
+S = TypeVar("S")
+
+_NOTHING: Final = object()
+"""Unlike every state, ``None`` included."""
 
 WAIT_S_MIN: Final = 0.25
 """The first wait for a hint.  A watch has reached its member by then, or the next one will do."""
+
+REFRESH_S: Final = 5.0
+"""How often whoever follows a state, or waits for something that has no end, asks without having heard anything."""
 
 RESTART_PAUSE_S: Final = 0.25
 """Before a broken watch is begun again."""
@@ -79,3 +86,27 @@ async def _listen(
             # Whatever was told in between is missed.
             hints.give()
             await asyncio.sleep(RESTART_PAUSE_S)
+
+
+async def changes(
+    calls: Calls,
+    machine: type[StateMachine],
+    topic: str,
+    event: type[E],
+    is_news: Callable[[E], bool],
+    read: Callable[[], Awaitable[S]],
+    essence: Callable[[S], object],
+) -> AsyncIterator[S]:
+    """What ``read`` answers: now, and whenever its ``essence`` is another one than before.
+
+    Raises:
+        RequestError: nobody can be asked.
+    """
+    told: object = _NOTHING
+    async with listening(calls, machine, topic, event, is_news, REFRESH_S) as hints:
+        while True:
+            state = await read()
+            if told is _NOTHING or essence(state) != told:
+                told = essence(state)
+                yield state
+            await hints.wait(REFRESH_S)

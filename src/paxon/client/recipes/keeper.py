@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from paxon.client.recipes.holding_rule import HoldingRule, Moment, moment_now
+from paxon.client.recipes.patience import ATTEMPT_S_MAX
 from paxon.errors import GrantLost, Rejected, RequestError
 
 Now = Callable[[], Moment]
@@ -28,8 +29,6 @@ learn of the time that has passed only when they wake."""
 
 RETRY_PAUSE_S: Final = 0.05
 """Between two attempts to renew.  A failed one took its own time, or was refused at once by a member that is busy."""
-
-ATTEMPT_S_MIN: Final = 0.001
 
 TOO_LATE: Final = "it could not be renewed in time, or this process was paused"
 
@@ -69,7 +68,7 @@ class Renewal:
         """Whether it was renewed; if not, nobody could be asked."""
         sent = self._now()
         try:
-            await self._renew(max(ATTEMPT_S_MIN, self._rule.pause_s))
+            await self._renew(min(ATTEMPT_S_MAX, self._rule.pause_s))
         except Rejected:
             raise
         except RequestError:

@@ -5,15 +5,20 @@ Knows: a time limit, or that there is none.  Does not know: what is waited for.
 
 import asyncio
 import math
-from typing import Final
+from typing import Final, TypeVar
 
+from paxon.client.recipes.calls import Calls
 from paxon.errors import BadRequest, Rejected, RequestError, Stopping, TooLarge
+from paxon.node.service import TIMEOUT_MS_MAX
+
+CallsT = TypeVar("CallsT", bound=Calls)
 
 ATTEMPT_S_MAX: Final = 5.0
 """The longest that one call may take while there is more time: the next one may find a better member."""
 
-ATTEMPT_S_MIN: Final = 0.001
-"""The shortest time limit that a call may have."""
+CALL_S_MIN: Final = 0.001
+CALL_S_MAX: Final = TIMEOUT_MS_MAX / 1000
+"""The time limits that a call may have at all."""
 
 PAUSE_S: Final = 0.1
 """Between two calls of which the first one failed."""
@@ -48,7 +53,7 @@ class Patience:
 
         The first one has the usual time even if the limit is shorter: 0 means "at once or not at all", and not "never".
         """
-        return max(ATTEMPT_S_MIN, min(ATTEMPT_S_MAX, self.left_s)) if self.limit_s else ATTEMPT_S_MAX
+        return min(ATTEMPT_S_MAX, self.left_s) if self.limit_s else ATTEMPT_S_MAX
 
     async def pause(self, error: RequestError) -> None:
         """Wait a little after a failed call.
@@ -59,6 +64,11 @@ class Patience:
         if isinstance(error, NEVER_ASKED_AGAIN):
             raise error
         await asyncio.sleep(min(PAUSE_S, self.left_s))
+
+
+def within(calls: CallsT, limit_s: float) -> CallsT:
+    """``calls`` with as much of this time limit as a call may have."""
+    return calls.within(min(max(CALL_S_MIN, limit_s), CALL_S_MAX))
 
 
 def in_words(limit_s: float) -> str:

@@ -20,7 +20,7 @@ from paxon.client.recipes.calls import Calls
 from paxon.client.recipes.hints import Hints, listening
 from paxon.client.recipes.holding_rule import HoldingRule, Moment, moment_now
 from paxon.client.recipes.keeper import Keeper
-from paxon.client.recipes.patience import CLEANING_S_MAX, Patience, in_words
+from paxon.client.recipes.patience import CLEANING_S_MAX, Patience, in_words, within
 from paxon.collections.seats import Grant, Granted, Left, Place, SeatEvent, Seats
 from paxon.errors import LockLost, NotGranted, RequestError
 
@@ -135,7 +135,7 @@ class Seating(ABC):
             token, sent = await self._wait_granted(seeker)
 
             async def renew(limit_s: float) -> None:
-                await self._renew(self._calls.within(limit_s), seeker, token)
+                await self._renew(within(self._calls, limit_s), seeker, token)
 
             keeper = Keeper(renew, self._rule, sent, self._losing)
             async with keeper.kept():
@@ -173,7 +173,7 @@ class Seating(ABC):
         """A token and the moment before it was asked for; or neither, and why the cluster could not be asked."""
         sent = moment_now()
         try:
-            answer = await self._seek(self._calls.within(patience.attempt_s()), seeker)
+            answer = await self._seek(within(self._calls, patience.attempt_s()), seeker)
         except RequestError as error:
             await patience.pause(error)
             return None, error
@@ -192,7 +192,7 @@ class Seating(ABC):
     async def _leave(self, seeker: bytes) -> None:
         """Give up what there may be.  If nobody can be told, it lapses."""
         with suppress(RequestError):
-            await self._withdraw(self._calls.within(min(CLEANING_S_MAX, self._rule.ttl_s)), seeker)
+            await self._withdraw(within(self._calls, min(CLEANING_S_MAX, self._rule.ttl_s)), seeker)
 
     def _losing(self, why: str) -> LockLost:
         return LockLost(f"{self.name!r} is not held any more: {why}")
