@@ -24,7 +24,6 @@ from tests.mutants.mutant import Patch, mutant
 
 SESSIONS = "tests/rsm/test_sessions.py::"
 SUBMITTER = "tests/rsm/test_submitter.py::"
-SIMULATED = "tests/sim/test_sessions.py::"
 
 
 def _performed(request: bytes) -> Perform:
@@ -125,7 +124,7 @@ def commands_of_ended_sessions_applied(patch: Patch) -> None:
     patch.replace(Sessions, "_perform", generous)
 
 
-@mutant("rsm.sessions: time is decided time", SIMULATED + "test_a_broken_rule_is_noticed")
+@mutant("rsm.sessions: time is decided time", SESSIONS + "test_members_end_a_session_at_the_same_command")
 def sessions_end_by_a_members_own_clock(patch: Patch) -> None:
     """When a session ends is each member's own affair: every machine's clock is ahead by some time of its own."""
     init, on_due, machines = Sessions.__init__, Sessions.on_due, count()

@@ -137,6 +137,15 @@ def test_a_session_that_nobody_uses_ends_by_decided_time_and_says_what_had_been_
     assert len(stage.sessions) == 0
 
 
+def test_members_end_a_session_at_the_same_command() -> None:
+    members = [Stage() for _ in range(3)]
+    for member in members:
+        member.do(Open(A, TTL_MS))
+    for number, after_ms in enumerate((1, TTL_MS // 2, TTL_MS - 50, TTL_MS - 1, TTL_MS)):
+        first, *others = [member.perform(number, b"x", after_ms=after_ms) for member in members]
+        assert others == [first, first]
+
+
 def test_a_session_that_is_used_lives_on(stage: Stage) -> None:
     for number in range(3):
         assert stage.perform(number, b"x", after_ms=TTL_MS - 1) == Done(b"%d" % (number + 1))

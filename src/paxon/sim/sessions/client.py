@@ -138,11 +138,15 @@ class SimSession:
             if isinstance(answer, Ended):
                 self._on_ended(answer)
             elif answer is None and not self._is_open:
-                self._later(PAUSE_MS, "open again", self._open)
+                self._later(PAUSE_MS, "open again", open_again)
             elif answer is not None and not self._is_open:
                 self._is_open = True
                 if self._keeps_open:
                     self._keep_open_later()
+
+        def open_again() -> None:
+            if not self.is_over:
+                self._open()
 
         self._attempt(encode(Open(self._submitter.session, self._ttl_ms)), heard)
 

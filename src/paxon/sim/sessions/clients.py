@@ -28,7 +28,8 @@ LOOK_EVERY_MS = 100
 """How often members look whether they have an errand."""
 
 DUE_SOON_MS = 10_000
-"""What is due so soon after the storm is waited for; longer than the quiet that comes after."""
+"""What is due so soon after everything else is done is waited for: nothing stirs until then, and the quiet that comes
+after is shorter.  A wall clock that is behind decided time may leave something for later."""
 
 REJECTED, BROKEN = 0.06, 0.04
 """How many commands fail, in either way."""
@@ -92,6 +93,8 @@ class SessionClients:
         self._errands: dict[NodeId, object] = {}
         """Who has an errand under way."""
         self._sessions: list[SimSession] = []
+        self._done_ms: int | None = None
+        """When everything that does not wait for time was first done."""
 
     # --- Clients ---
 
@@ -125,7 +128,12 @@ class SessionClients:
         for member in self._workload.members:
             if self._parliament.members[member].errand() is not None:
                 return f"member {member} has an errand"
-            if self._parliament.members[member].is_due(DUE_SOON_MS):
+        if self._done_ms is None:
+            self._done_ms = self.agenda.now_ms
+        # The same moment whenever it is asked, or what is due a little later would come into view in the quiet.
+        ahead_ms = max(0, self._done_ms + DUE_SOON_MS - self.agenda.now_ms)
+        for member in self._workload.members:
+            if self._parliament.members[member].is_due(ahead_ms):
                 return f"what is due has not happened, and member {member} leads"
         return ""
 
