@@ -11,8 +11,11 @@ is withdrawn: its number is sent again without it, so that it cannot take effect
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
+
+from msgspec import Struct
 
 from paxon.client.channel import Channel
 from paxon.client.statistics import Counts
@@ -42,8 +45,10 @@ from paxon.rsm.sessions import (
     Open,
     Opened,
     Withdrawn,
+    answers_of,
     decode_answer,
     encode,
+    encode_together,
     is_done,
 )
 from paxon.rsm.submitter import Submitter
@@ -66,27 +71,44 @@ DEFAULT_TTL_S: Final = 60.0
 
 OPEN_ATTEMPT_MS: Final = 2_000
 
+TOGETHER_MAX: Final = 256
+"""The most commands that are sent together."""
+
+TOGETHER_BYTES: Final = 128 * 1024
+"""About how many bytes of them.  Far below the limit of a command, which a single one may still reach."""
+
+TOGETHER_S: Final = 0.05
+"""How far the deadlines of commands may lie apart that are sent together: the earliest counts for all."""
+
 NEVER_SENT_AGAIN: Final = (TooLarge, BadRequest, NotYetKnown, Stopping)
 """Refusals that a second attempt would meet again."""
 
 
-class _Command:
-    """One command on its way.  Satisfies ``node.ports.Reply``."""
+class _Command(Struct):
+    """One command without an answer."""
 
-    __slots__ = ("_session", "deadline", "error", "future", "may_be_applied", "sequence")
+    sequence: int
+    future: "asyncio.Future[Applied]"
+    deadline: float
+    may_be_applied: bool = False
+    """Whether an attempt ended without a verdict."""
+    goes_alone: bool = False
+    """Whether it may be what made an attempt with others fail."""
+    error: RequestError | None = None
+    """Why the last attempt failed."""
 
-    def __init__(self, session: "Session", sequence: int, future: "asyncio.Future[Applied]", deadline: float) -> None:
+
+class _Attempt:
+    """Some commands on their way together.  Satisfies ``node.ports.Reply``."""
+
+    __slots__ = ("_session", "commands")
+
+    def __init__(self, session: "Session", commands: list[_Command]) -> None:
         self._session = session
-        self.sequence = sequence
-        self.future = future
-        self.deadline = deadline
-        self.may_be_applied = False
-        """Whether an attempt ended without a verdict."""
-        self.error: RequestError | None = None
-        """Why the last attempt failed."""
+        self.commands = commands
 
     def done(self) -> bool:
-        """Never: its number has to be used up even if nobody waits any more."""
+        """Never: these numbers have to be used up even if nobody waits any more."""
         return False
 
     def set_result(self, result: Applied, /) -> None:
@@ -96,13 +118,6 @@ class _Command:
     def set_exception(self, error: Exception, /) -> None:
         """This attempt came to nothing."""
         self._session._on_failure(self, error)
-
-    def fail(self, error: RequestError) -> None:
-        """Tell the caller, who may have gone away."""
-        if not self.future.done():
-            if isinstance(error, OutcomeUnknown):
-                self._session.counts.unknown += 1
-            self.future.set_exception(error)
 
 
 class Session:
@@ -124,6 +139,8 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._submitter = Submitter(secrets.token_bytes(NAME_BYTES))
         self._commands: dict[int, _Command] = {}
+        self._fresh: list[_Command] = []
+        """Those that leave at the end of this turn of the loop."""
         self._unsent: set[int] = set()
         self._pause_s = PAUSE_S_MIN
         self._resending: asyncio.TimerHandle | None = None
@@ -165,15 +182,17 @@ class Session:
         ``result_of``; an ``OutcomeUnknown`` if the deadline passed, and then the command is applied soon
         or never; or another ``RequestError`` if it was not applied.
         """
-        now = self._loop.time()
         future: asyncio.Future[Applied] = self._loop.create_future()
         sequence = self._submitter.number(command)
-        self._commands[sequence] = command_ = _Command(self, sequence, future, now + timeout_s)
+        self._commands[sequence] = started = _Command(sequence, future, self._loop.time() + timeout_s)
         if self._unsent:
             # Whatever went ahead of those would come back as too early.
             self._unsent.add(sequence)
         else:
-            self._send(command_, now)
+            if not self._fresh:
+                # What else is submitted in this turn of the loop goes with it: one entry in the log for all of it.
+                self._loop.call_soon(self._send_fresh)
+            self._fresh.append(started)
         return future
 
     async def close(self) -> None:
@@ -185,7 +204,7 @@ class Session:
         if self._opening is not None:
             self._opening.cancel()
         for command in list(self._commands.values()):
-            command.fail(OutcomeUnknown("the session was closed with the command on its way"))
+            self._fail(command, OutcomeUnknown("the session was closed with the command on its way"))
         if self._is_open:
             # A session that is not ended here ends by itself.
             self._submit_and_forget(encode(Close(self._submitter.session)), OPEN_ATTEMPT_MS)
@@ -257,54 +276,108 @@ class Session:
 
     # --- sending, and what comes of it ---
 
-    def _send(self, command: _Command, now: float) -> None:
-        timeout_ms = WITHDRAW_TIMEOUT_MS if command.future.done() else int((command.deadline - now) * 1000) or 1
-        try:
-            self._channel.submit(self._submitter.request(command.sequence), command, timeout_ms)
-        except RequestError as error:
-            self._on_failure(command, error)
-
-    def _on_answer(self, command: _Command, applied: Applied) -> None:
-        sequence = command.sequence
-        if self._commands.get(sequence) is not command:
-            return
-        if is_done(applied.result):
-            # Nearly every answer; whoever waits takes it apart.
-            self._submitter.settle(sequence)
-            if not command.future.done():
-                command.future.set_result(applied)
+    def _send_fresh(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        if self._unsent:
+            # The first of a turn left nothing behind, and one of them was refused since.
+            self._unsent.update(command.sequence for command in fresh if command.sequence in self._commands)
         else:
-            answer = self._submitter.on_answer(sequence, applied.result)
-            match answer:
-                case None:
-                    self._send_again(command)
-                    return
-                case Ended():
-                    self._on_ended(answer)
-                    return
-                case Failed(reason=reason):
-                    command.fail(ApplyFailed(reason))
-                case Withdrawn():
-                    command.fail(command.error or DeadlineExceeded("the command was withdrawn; it was not applied"))
-                case _:
-                    command.fail(ResultLost("the command was applied, and its result is known no more"))
-        del self._commands[sequence]
+            self._send([command for command in fresh if command.sequence in self._commands])
+
+    def _send(self, commands: Sequence[_Command]) -> None:
+        """Send commands, in the order of their numbers: as many together as one entry of the log should hold."""
+        now = self._loop.time()
+        together: list[_Command] = []
+        requests: list[bytes] = []
+        room = TOGETHER_BYTES
+        for command in commands:
+            request = self._submitter.request(command.sequence)
+            if together and (
+                len(request) > room
+                or len(together) == TOGETHER_MAX
+                or command.goes_alone
+                or together[0].goes_alone
+                or command.deadline - together[0].deadline > TOGETHER_S
+            ):
+                self._attempt(together, requests, now)
+                together, requests, room = [], [], TOGETHER_BYTES
+            together.append(command)
+            requests.append(request)
+            room -= len(request)
+        if together:
+            self._attempt(together, requests, now)
+
+    def _attempt(self, commands: list[_Command], requests: list[bytes], now: float) -> None:
+        first = commands[0]
+        timeout_ms = WITHDRAW_TIMEOUT_MS if first.future.done() else int((first.deadline - now) * 1000)
+        attempt = _Attempt(self, commands)
+        try:
+            request = requests[0] if len(requests) == 1 else encode_together(requests)
+            self._channel.submit(request, attempt, max(1, timeout_ms))
+        except RequestError as error:
+            self._on_failure(attempt, error)
+
+    def _on_answer(self, attempt: _Attempt, applied: Applied) -> None:
+        commands, slot = attempt.commands, applied.slot
+        answers = [applied.result] if len(commands) == 1 else answers_of(applied.result, len(commands))
+        for command, answer in zip(commands, answers, strict=True):
+            sequence = command.sequence
+            if self._commands.get(sequence) is not command:
+                continue
+            if is_done(answer):
+                # Nearly every answer; whoever waits takes it apart.
+                self._submitter.settle(sequence)
+                del self._commands[sequence]
+                if not command.future.done():
+                    command.future.set_result(Applied(slot, answer))
+            elif self._is_settled(command, answer):
+                self._commands.pop(sequence, None)
         if self._resending is None:
             self._pause_s = PAUSE_S_MIN
         if not self._room.is_set():
             self._room.set()
 
-    def _on_failure(self, command: _Command, error: Exception) -> None:
-        if self._commands.get(command.sequence) is not command or self._is_closed:
+    def _is_settled(self, command: _Command, answer: bytes) -> bool:
+        """Take an answer that is no ``Done``; whether the number is used up."""
+        decoded = self._submitter.on_answer(command.sequence, answer)
+        match decoded:
+            case None:
+                self._send_again(command)
+                return False
+            case Ended():
+                self._on_ended(decoded)
+            case Failed(reason=reason):
+                self._fail(command, ApplyFailed(reason))
+            case Withdrawn():
+                self._fail(command, command.error or DeadlineExceeded("the command was withdrawn; it was not applied"))
+            case _:
+                self._fail(command, ResultLost("the command was applied, and its result is known no more"))
+        return True
+
+    def _fail(self, command: _Command, error: RequestError) -> None:
+        """Tell the caller, who may have gone away."""
+        if not command.future.done():
+            if isinstance(error, OutcomeUnknown):
+                self.counts.unknown += 1
+            command.future.set_exception(error)
+
+    def _on_failure(self, attempt: _Attempt, error: Exception) -> None:
+        if self._is_closed:
             return
         if not isinstance(error, RequestError):
             error = OutcomeUnknown(f"the attempt failed: {error}")
-        if isinstance(error, OutcomeUnknown):
-            command.may_be_applied = True
-        command.error = error
-        if isinstance(error, NEVER_SENT_AGAIN) and not command.may_be_applied:
-            command.fail(error)
-        self._send_again(command)
+        for command in attempt.commands:
+            if self._commands.get(command.sequence) is not command:
+                continue
+            if isinstance(error, OutcomeUnknown):
+                command.may_be_applied = True
+            command.error = error
+            if isinstance(error, NEVER_SENT_AGAIN) and not command.may_be_applied:
+                if len(attempt.commands) == 1:
+                    self._fail(command, error)
+                # Of several, one may be to blame and not the others.
+                command.goes_alone = True
+            self._send_again(command)
 
     def _send_again(self, command: _Command) -> None:
         self._unsent.add(command.sequence)
@@ -316,16 +389,14 @@ class Session:
         self._resending = None
         unsent, self._unsent = sorted(self._unsent), set()
         now = self._loop.time()
-        for sequence in unsent:
-            command = self._commands.get(sequence)
-            if command is None:
-                continue
-            if command.deadline <= now and not command.future.done():
-                command.fail(self._verdict(command))
+        again = [command for sequence in unsent if (command := self._commands.get(sequence)) is not None]
+        for command in again:
+            if command.deadline <= now:
+                self._fail(command, self._verdict(command))
             if command.future.done():
-                self._submitter.withdraw(sequence)
-            self.counts.resent += 1
-            self._send(command, now)
+                self._submitter.withdraw(command.sequence)
+        self.counts.resent += len(again)
+        self._send(again)
 
     @staticmethod
     def _verdict(command: _Command) -> RequestError:
@@ -340,11 +411,11 @@ class Session:
         self._is_open = False
         self._submitter = Submitter(secrets.token_bytes(NAME_BYTES))
         for command in commands.values():
+            error: RequestError = SessionEnded("the session ended before the command came; it was not applied: try again")
             if ended.sequence is None:
-                command.fail(OutcomeUnknown("the session ended long ago; the command may have been applied"))
+                error = OutcomeUnknown("the session ended long ago; the command may have been applied")
             elif command.sequence < ended.sequence:
-                command.fail(ResultLost("the session ended; the command was applied, and its result is known no more"))
-            else:
-                command.fail(SessionEnded("the session ended before the command came; it was not applied: try again"))
+                error = ResultLost("the session ended; the command was applied, and its result is known no more")
+            self._fail(command, error)
         if not self._room.is_set():
             self._room.set()

@@ -23,6 +23,7 @@ from heapq import heappop, heappush
 from struct import Struct as Layout
 from typing import Final, assert_never
 
+import msgspec
 from msgspec import Struct, msgpack
 
 from paxon.errors import ApplyFailed, BadRequest, SnapshotUnusable, check
@@ -162,6 +163,31 @@ def encode_perform(session: bytes, sequence: int, confirmed: int, command: bytes
     return head + session if command is None else head + session + command
 
 
+_TOGETHER: Final = b"\1"
+"""Begins several ``Perform`` in one command, and their answers: it costs the log and its members a fraction of so many
+commands.  The rest is a MessagePack array."""
+_decode_many: Final = msgpack.Decoder(list[bytes]).decode
+
+
+def encode_together(performs: Sequence[bytes]) -> bytes:
+    """Several encoded ``Perform`` as one command of ``Sessions``, carried out one after the other."""
+    return _TOGETHER + _encode(performs)
+
+
+def answers_of(answer: bytes, count: int) -> list[bytes]:
+    """The answers to ``count`` requests that were sent together.
+
+    Raises:
+        msgspec.DecodeError: if it is no such answer.
+    """
+    if answer[:1] != _TOGETHER:
+        raise msgspec.DecodeError("requests sent together are answered together")
+    answers = _decode_many(answer[1:])
+    if len(answers) != count:
+        raise msgspec.DecodeError(f"{count} requests have {len(answers)} answers")
+    return answers
+
+
 def is_done(answer: bytes) -> bool:
     """Whether an answer of ``Sessions`` is a ``Done``."""
     return answer[:1] == _DONE
@@ -246,6 +272,8 @@ class Sessions:
         self._look_at_due(context)
         if command[:1] == b"\0":
             return self._perform(command, context)
+        if command[:1] == _TOGETHER:
+            return self._perform_together(command, context)
         request = _read(command)
         match request:
             case Plain(command=command):
@@ -270,6 +298,10 @@ class Sessions:
             name_bytes, _, _, has_command = _unpack(command)
             if has_command:
                 self._check_inner(command[_HEAD + name_bytes :])
+            return
+        if command[:1] == _TOGETHER:
+            for perform in _read_together(command):
+                self.check(perform)
             return
         request = _read(command)
         if isinstance(request, Plain):
@@ -355,6 +387,10 @@ class Sessions:
         self._keep_alive(request.session, session, now_ms)
         return _encode(Opened(session.sequence))
 
+    def _perform_together(self, command: bytes, context: Context) -> bytes:
+        answers = [self._perform(perform, context) for perform in _read_together(command)]
+        return _TOGETHER + _encode(answers)
+
     def _perform(self, request: bytes, context: Context) -> bytes:
         name_bytes, sequence, confirmed, has_command = _unpack(request)
         name = request[_HEAD : _HEAD + name_bytes]
@@ -433,6 +469,17 @@ def _read(command: bytes) -> Open | Close | Plain | Tick:
     except MALFORMED as error:
         raise BadRequest(f"this is no command for sessions: {error}") from error
     return request
+
+
+def _read_together(command: bytes) -> list[bytes]:
+    try:
+        performs = _decode_many(command[1:])
+    except MALFORMED as error:
+        raise BadRequest(f"these are no commands of sessions: {error}") from error
+    # Looked at before the first is carried out: all or none.
+    if any(perform[:1] != b"\0" or len(perform) < _HEAD for perform in performs):
+        raise BadRequest("only commands of sessions are sent together")
+    return performs
 
 
 def _unpack(perform: bytes) -> tuple[int, int, int, bool]:
