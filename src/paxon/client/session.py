@@ -411,7 +411,7 @@ class Session:
         self._is_open = False
         self._submitter = Submitter(secrets.token_bytes(NAME_BYTES))
         for command in commands.values():
-            error: RequestError = SessionEnded("the session ended before the command came; it was not applied: try again")
+            error: RequestError = SessionEnded("the session ended before the command came; it was not applied")
             if ended.sequence is None:
                 error = OutcomeUnknown("the session ended long ago; the command may have been applied")
             elif command.sequence < ended.sequence:
