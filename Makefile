@@ -18,7 +18,7 @@ FUZZ_ARGS ?=
 SIMULATE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test examples mutants simulate fuzz lint bench bench-failover bench-exactly-once bench-catch-up bench-snapshot bench-simulate bench-soak campaign model tla constraints clean
+.PHONY: help run test examples mutants simulate fuzz lint bench bench-failover bench-exactly-once bench-library bench-catch-up bench-snapshot bench-simulate bench-soak campaign model tla constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,9 @@ campaign: $(STAMP) ## simulate HOURS of bad luck on all cores, kept in campaign.
 
 bench-simulate: $(STAMP) ## how many simulated seconds a second of processor time brings, and where it goes; prints JSON
 	@$(VENV)/bin/python benchmarks/simulate.py $(BENCH_ARGS)
+
+bench-library: $(STAMP) ## typed commands and reads of three processes, as an embedding program has them; prints JSON
+	@$(VENV)/bin/python benchmarks/library.py --reads 100000 $(BENCH_ARGS)
 
 bench-soak: $(STAMP) ## ten minutes of load without faults: the leader stays
 	@$(VENV)/bin/python benchmarks/soak.py $(BENCH_ARGS)

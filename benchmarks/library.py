@@ -20,8 +20,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from cluster import free_ports
+
 import paxon
-from paxon.cli.bench import _free_ports as free_ports
 from paxon.node.member import run_on_best_loop
 
 KEYS = 1000

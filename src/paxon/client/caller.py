@@ -89,12 +89,12 @@ class Caller(Recipes):
             ContractError, TypeError: the call makes no sense; nothing was sent.
         """
         query = self._parts.query(method)
-        call = query.call(arguments, named)
         self._counts.read += 1
-        applied = await self._channel.query(call, int(self._timeout_s * 1000), self._consistency)
-        self._seen.note(applied.slot)
-        result: R = query.result(applied.result)
-        return result
+        timeout_ms = int(self._timeout_s * 1000)
+        slot, result = await self._channel.read(query, arguments, named, timeout_ms, self._consistency)
+        self._seen.note(slot)
+        typed: R = result
+        return typed
 
     @property
     def token(self) -> Slot:

@@ -3,9 +3,10 @@
 Knows: how to hand one request on, once.  Does not know: sessions, or what a command says.
 """
 
-from collections.abc import AsyncGenerator
-from typing import Protocol
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, Protocol
 
+from paxon.client.parts import PartMethod
 from paxon.node.consistency import Consistency
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
@@ -26,11 +27,20 @@ class Channel(Protocol):
             RequestError: if it is refused at once.  Not applied.
         """
 
-    async def query(self, question: bytes, timeout_ms: int, consistency: Consistency) -> Applied:
-        """The answer to ``question``, which keeps the promise of ``consistency``.
+    async def read(
+        self,
+        query: PartMethod,
+        arguments: tuple[Any, ...],
+        named: Mapping[str, Any],
+        timeout_ms: int,
+        consistency: Consistency,
+    ) -> tuple[int, Any]:
+        """The slot that the answer to ``query`` reflects, and the answer, which keeps the promise of ``consistency``.
 
         Raises:
-            RequestError: if there is none in time, or the state machine refused the question.
+            Rejected: the query's own refusal.
+            TypeError: if the arguments do not fit the query.
+            RequestError: if there is no answer in time, or the query raised.
         """
 
     def is_usable(self, part: str, ability: Ability) -> bool:

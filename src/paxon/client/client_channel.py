@@ -11,12 +11,13 @@ gives no sign of life.  Commands need no timer each: one sweep looks at all of t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from typing import Final
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, Final
 
 from paxon.client.channel import Channel
 from paxon.client.client import MEMBER_SHARE, PAUSE_S_MAX, PAUSE_S_MIN, Client, jittered
 from paxon.client.connection import Broken, Connection
+from paxon.client.parts import PartMethod
 from paxon.client.pool import CONNECT_TIMEOUT_S
 from paxon.errors import (
     BadRequest,
@@ -222,10 +223,18 @@ class ClientChannel(Channel):
 
     # --- questions ---
 
-    async def query(self, question: bytes, timeout_ms: int, consistency: Consistency) -> Applied:
+    async def read(
+        self,
+        query: PartMethod,
+        arguments: tuple[Any, ...],
+        named: Mapping[str, Any],
+        timeout_ms: int,
+        consistency: Consistency,
+    ) -> tuple[int, Any]:
         """See ``Channel``."""
-        result = await self._client.query(question, consistency=consistency, timeout=timeout_ms / 1000)
-        return Applied(result.slot, result.body)
+        call = query.call(arguments, named)
+        answer = await self._client.query(call, consistency=consistency, timeout=timeout_ms / 1000)
+        return answer.slot, query.result(answer.body)
 
     # --- what may be used ---
 

@@ -1,10 +1,12 @@
 """A channel to the node in this very process."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
+from typing import Any
 
 from paxon.client.channel import Channel
+from paxon.client.parts import PartMethod
 from paxon.node.consistency import Consistency
 from paxon.node.node import Node
 from paxon.node.ports import Reply
@@ -28,9 +30,20 @@ class MemberChannel(Channel):
         """See ``Channel``."""
         self._node.begin(command, reply, timeout_ms)
 
-    async def query(self, question: bytes, timeout_ms: int, consistency: Consistency) -> Applied:
-        """See ``Channel``."""
-        return await self._node.query(question, timeout_ms, consistency)
+    async def read(
+        self,
+        query: PartMethod,
+        arguments: tuple[Any, ...],
+        named: Mapping[str, Any],
+        timeout_ms: int,
+        consistency: Consistency,
+    ) -> tuple[int, Any]:
+        """See ``Channel``.  The query is called right here: nothing is spelled in bytes."""
+        node = self._node
+        waiting = node.wait_fit(timeout_ms, consistency)
+        if waiting is not None:
+            await waiting
+        return node.applied, self._assembly.objects[query.part].ask(query.spelling, arguments, named)
 
     def is_usable(self, part: str, ability: Ability) -> bool:
         """See ``Channel``."""

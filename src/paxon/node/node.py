@@ -22,13 +22,14 @@ from paxon.net.links import Links, LocalIdentity, PeerAddress
 from paxon.net.peer_memory import PeerMemory
 from paxon.node.clock import LoopClock
 from paxon.node.config import MemberConfig
-from paxon.node.consistency import LINEARIZABLE, Consistency
+from paxon.node.consistency import LINEARIZABLE, Consistency, Leased, Linearizable
 from paxon.node.host import Host
 from paxon.node.letters import PeerMessage
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
 from paxon.node.replay import replay
 from paxon.node.settings import MIB
+from paxon.node.shared_barrier import SharedBarrier
 from paxon.node.status import MemberStatus, ReadCounts, Role
 from paxon.node.vocabulary import PEER_VOCABULARY
 from paxon.rsm.applier import Applier
@@ -84,6 +85,7 @@ class Node:
         self._joining: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._is_closing = asyncio.Event()
+        self._barrier = SharedBarrier(lambda reply, timeout_ms: self._running.read(reply, timeout_ms, LINEARIZABLE))
         self.failed: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
 
     # --- starting and stopping ---
@@ -256,12 +258,32 @@ class Node:
             Behind: this member had not applied the slot in time that the read must reflect.
             RequestError: the state machine refused the question, or the member is shutting down.
         """
-        host = self._running
-        if not host.may_read(consistency):
-            fit: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            host.read(fit, timeout_ms, consistency)
-            await fit
+        waiting = self.wait_fit(timeout_ms, consistency)
+        if waiting is not None:
+            await waiting
         return Applied(self._applier.applied_until - 1, self._applier.query(question))
+
+    def wait_fit(self, timeout_ms: int, consistency: Consistency) -> "asyncio.Future[int] | None":
+        """What to await before this member's state is read with that promise; ``None`` if it keeps it right now.
+
+        The future gets a ``RequestError`` if the promise cannot be kept in time.
+
+        Raises:
+            RequestError: if that is certain at once.
+        """
+        host = self._running
+        if host.may_read(consistency):
+            return None
+        if isinstance(consistency, Linearizable | Leased):
+            return self._barrier.join(timeout_ms)
+        fit: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        host.read(fit, timeout_ms, consistency)
+        return fit
+
+    @property
+    def applied(self) -> int:
+        """The last slot that this member has applied; 0 before the first."""
+        return self._applier.applied_until - 1
 
     # --- what it says about itself ---
 

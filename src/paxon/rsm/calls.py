@@ -9,10 +9,11 @@ reply is an array of a one and the result, or of a two and a refusal: its class 
 its arguments, and its text for those who do not have the class.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, TypeVar
 
 from msgspec import Struct, msgpack
+from msgspec.structs import fields
 
 from paxon.errors import BadRequest, ContractError, Rejected
 from paxon.rsm.contract import Ability, Method
@@ -65,6 +66,9 @@ class Spelling:
         self.method = method
         self.head = bytes([len(head)]) + head
         self._head_bytes = len(self.head)
+        # Where these are the types of all arguments, they fit without a closer look.
+        kinds = tuple(field.type for field in fields(method.arguments))
+        self._simple = kinds if all(kind in (str, int, bool, bytes, float) for kind in kinds) else (NotImplemented,)
         # Made once: finding the decoder of a type costs more than decoding a few values.
         self._decode_arguments = msgpack.Decoder(method.arguments).decode
         self._decode_reply = msgpack.Decoder(Returned[method.result] | Refused).decode  # type: ignore[name-defined]
@@ -82,6 +86,15 @@ class Spelling:
         except MALFORMED as error:
             raise TypeError(f"{self.method}: {error}") from error
         return self.head + body
+
+    def require_fit(self, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        """See that arguments fit the method and are of its types.
+
+        Raises:
+            TypeError: if not.
+        """
+        if named or len(arguments) != len(self._simple) or tuple(map(type, arguments)) != self._simple:
+            self.call(*arguments, **named)
 
     def arguments(self, call: bytes) -> Struct:
         """The arguments of a call whose head was seen to be this method's.

@@ -4,14 +4,16 @@ Knows: what a failed call leaves behind: nothing.  Does not know: who calls, and
 decided once or twice, or how it is spelled (``calls`` does).
 """
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from paxon.errors import BadRequest, ContractError, InvariantViolation, LedgerTooNew, NotYetKnown, Rejected
+from paxon.rsm.attempt import failure
 from paxon.rsm.calls import Spelling, encode, encode_refusal, encode_result, head_of, read_head, told
 from paxon.rsm.contract import Ability, Context, StateMachine, journal_of, methods_of
 from paxon.rsm.machine import Context as Decided
 from paxon.rsm.snapshots import Snapshots
+from paxon.rsm.tracked import plain
 
 M = TypeVar("M", bound=StateMachine)
 P = ParamSpec("P")
@@ -197,6 +199,25 @@ class ReplicatedObject(Generic[M]):
         finally:
             # A query that changed something would part this member from the others.
             self._journal.take_back()
+
+    def ask(self, spelling: Spelling, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+        """Call a query on this very state; whatever it changes is taken back.  The result is plain data.
+
+        Raises:
+            Rejected: the query's own refusal.
+            TypeError: if the arguments do not fit it.
+            ApplyFailed: if it raised anything else.
+        """
+        spelling.require_fit(arguments, named)
+        try:
+            return plain(spelling.method.function(self.machine, *arguments, **named))
+        except (InvariantViolation, MemoryError, Rejected):
+            raise
+        except Exception as error:
+            raise failure(error) from error
+        finally:
+            if not self._journal.is_empty:
+                self._journal.take_back()
 
     @property
     def is_captured(self) -> bool:
