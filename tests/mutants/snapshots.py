@@ -1,5 +1,7 @@
 """Mutants of snapshots and trimmed ledgers: what may go, what must stay, and whose state is put in whose place."""
 
+from collections.abc import Callable
+
 from msgspec import structs
 
 from paxon.core.decree import NO_BALLOT, Slot
@@ -101,7 +103,7 @@ def no_tail_is_kept(patch: Patch) -> None:
 def snapshots_not_read_back(patch: Patch) -> None:
     """A file that was written is taken for a snapshot unread."""
 
-    def unread(self: Draft) -> Snapshot:
+    def unread(self: Draft, breathe: Callable[[], None]) -> Snapshot:
         self._sync()
         return SnapshotReader(self._directory, self.name).peek(self._slot)
 
@@ -149,7 +151,7 @@ def any_file_will_do(patch: Patch) -> None:
 @mutant("bit rot (fault D5)", "tests/storage/test_snapshot_store.py::test_a_damaged_one_is_passed_over")
 def damaged_snapshots_are_used(patch: Patch) -> None:
     """A snapshot whose ends are whole is taken to be whole."""
-    patch.replace(SnapshotReader, "verify", lambda self, expected: self.peek(expected))
+    patch.replace(SnapshotReader, "verify", lambda self, expected, *breathe: self.peek(expected))
 
 
 @mutant("decision 13", "tests/storage/test_snapshot_store.py::test_the_oldest_are_pruned")

@@ -160,6 +160,20 @@ def test_a_file_is_read_back_before_it_has_a_name() -> None:
     assert disk.names() == []
 
 
+def test_whoever_reads_a_large_file_breathes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paxon.storage.snapshot_file.BREATH_BYTES", 1000)
+    breaths: list[int] = []
+    store = SnapshotStore(MemoryDirectory(), lambda finding: None, lambda: breaths.append(1))
+    capture = Capture(store, Slot(5))
+    capture.add([b"." * 400] * 10)
+    kept = capture.keep()
+    assert len(breaths) == 3
+    store.read(kept, 0, 100)
+    assert len(breaths) == 6
+    store.read(kept, 100, 100)
+    assert len(breaths) == 6
+
+
 def test_a_large_file_is_synced_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot_store, "SYNC_BYTES", 1000)
     syncs: list[str] = []

@@ -185,7 +185,10 @@ class NameServer:
             yield _encode(_Head(CAPTURE_VERSION))
             piece: Entries = []
             room = PIECE_BYTES
-            for key in keys:
+            # Taken off one by one: to let go of a million of them at the end takes 100 ms and more.
+            keys.reverse()
+            while keys:
+                key = keys.pop()
                 value, version = before[key] if key in before else self._entries[key]
                 size = len(key) + len(value) + ENTRY_BYTES
                 if piece and size > room:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -52,6 +53,9 @@ FAREWELL_S = 0.1
 REMEMBER_EVERY_S = 10.0
 """How often what is remembered of the others is written down: rarely, since it costs a handful of syncs.  A power cut
 to all members at once loses at most this much of it."""
+
+BREATH_S = 0.002
+"""How long the thread that reads a snapshot pauses after a megabyte, which takes it about a millisecond."""
 
 LIFE_BITS = 62
 """Random bits that tell one process from every other."""
@@ -110,7 +114,7 @@ class Node:
             secrets.token_hex(STORAGE_ID_BYTES),
         )
         self._directory = directory
-        self._store = store = directory.snapshots()
+        self._store = store = directory.snapshots(lambda: time.sleep(BREATH_S))
         self._ledger_file = directory.ledger()
         ledger = replay(self._ledger_file, store, self._applier)
         for finding in directory.findings:

@@ -6,6 +6,8 @@ A member is its name *and* its storage.  A disk that was emptied has lost promis
 may break agreement; so an empty directory gets a new storage id, and peers who remember another one refuse it.
 """
 
+from collections.abc import Callable
+
 from msgspec import Struct, msgpack
 from msgspec.structs import replace
 
@@ -200,9 +202,9 @@ class DataDirectory:
         """The ledger in this directory, to be replayed before anything else."""
         return LedgerFile(self._directory, self._identity.storage, segment_bytes, self.findings.append)
 
-    def snapshots(self) -> SnapshotStore:
-        """The snapshots in this directory."""
-        return SnapshotStore(self._directory, self.findings.append)
+    def snapshots(self, breathe: Callable[[], None] = lambda: None) -> SnapshotStore:
+        """The snapshots in this directory; see ``SnapshotStore`` for ``breathe``."""
+        return SnapshotStore(self._directory, self.findings.append, breathe)
 
     def close(self) -> None:
         """Give the directory back."""

@@ -11,7 +11,7 @@ fetched from several of them.  ``whole`` is the checksum of every byte ahead of 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from struct import Struct as Layout
 
 from google_crc32c import extend
@@ -25,6 +25,9 @@ VERSION = 1
 
 PIECE_BYTES_CEILING = 1024**3
 """More than any piece has: a length beyond it is damage, and nobody tries to read so much."""
+
+BREATH_BYTES = 1024 * 1024
+"""How much is read in one go where something else may need the processor: about a millisecond's work."""
 
 _MAGIC = b"PAXSNAP\n"
 _HEADER = Layout(">8sHQ")
@@ -128,14 +131,18 @@ class SnapshotReader:
         if _TRAILER.unpack_from(trailer) != (0, pieces, whole) or at + _TRAILER_BYTES != size:
             raise self._unusable(at, "its pieces are not those that it was made of")
 
-    def verify(self, expected: Slot) -> Snapshot:
-        """Read everything.
+    def verify(self, expected: Slot, breathe: Callable[[], None] = lambda: None) -> Snapshot:
+        """Read everything, and call ``breathe`` every ``BREATH_BYTES``.
 
         Raises:
             SnapshotUnusable: see ``read``.
         """
-        for _ in self.read(expected):
-            pass
+        unbroken = 0
+        for piece in self.read(expected):
+            unbroken += len(piece)
+            if unbroken >= BREATH_BYTES:
+                unbroken = 0
+                breathe()
         return self.peek(expected)
 
     def peek(self, expected: Slot) -> Snapshot:

@@ -30,10 +30,17 @@ class SnapshotStore:
     Invariant: ``snapshots`` has the newest first, and each of them is durable under its name.
     """
 
-    def __init__(self, directory: Directory, report: Callable[[str], None]) -> None:
-        """``report`` is told in sentences of what was found damaged."""
+    def __init__(
+        self, directory: Directory, report: Callable[[str], None], breathe: Callable[[], None] = lambda: None
+    ) -> None:
+        """``report`` is told in sentences of what was found damaged.
+
+        ``breathe`` is called every so often by whatever reads a whole file beside a running member.  A thread that
+        reads without a pause takes a processor from the loop, and votes wait for that.
+        """
         self._directory = directory
         self._report = report
+        self._breathe = breathe
         self.snapshots: tuple[Snapshot, ...] = ()
         """Replaced as a whole, so that any thread may look at it."""
 
@@ -101,7 +108,7 @@ class SnapshotStore:
         if offset == 0:
             # The other member would notice, but only at the end, and could do nothing but ask for the same again.
             try:
-                self._reader(snapshot.slot).verify(snapshot.slot)
+                self._reader(snapshot.slot).verify(snapshot.slot, self._breathe)
             except SnapshotUnusable as error:
                 self._report(str(error))
                 self.snapshots = tuple(other for other in self.snapshots if other != snapshot)
@@ -124,7 +131,7 @@ class SnapshotStore:
             OSError: as the disk does; the draft is gone then.
             LedgerSyncFailed: if the name cannot be made durable.
         """
-        snapshot = draft.seal()
+        snapshot = draft.seal(self._breathe)
         if expected is not None and snapshot != expected:
             draft.discard()
             raise SnapshotUnusable(f"the snapshot that arrived is {snapshot}, and {expected} was announced")
@@ -187,7 +194,7 @@ class Draft:
             self.discard()
             raise
 
-    def seal(self) -> Snapshot:
+    def seal(self, breathe: Callable[[], None] = lambda: None) -> Snapshot:
         """Sync the file and read it back.
 
         Raises:
@@ -196,7 +203,7 @@ class Draft:
         """
         try:
             self._sync()
-            return SnapshotReader(self._directory, self.name).verify(self._slot)
+            return SnapshotReader(self._directory, self.name).verify(self._slot, breathe)
         except (OSError, SnapshotUnusable):
             self.discard()
             raise
