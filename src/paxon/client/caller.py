@@ -17,6 +17,7 @@ from paxon.client.parts import Parts
 from paxon.client.recipes.face import Recipes
 from paxon.client.session import DEFAULT_TTL_S, Session
 from paxon.client.statistics import CallerStatistics, Counts
+from paxon.client.tracing import Tracer, span_of
 from paxon.core.decree import Slot
 from paxon.errors import BadRequest
 from paxon.node.consistency import LINEARIZABLE, Consistency
@@ -47,6 +48,7 @@ class Caller(Recipes):
         self._counts = Counts()
         self._session = Session(channel, counts=self._counts)
         self._seen = _Seen()
+        self._tracer: Tracer | None = None
 
     # --- calls ---
 
@@ -67,6 +69,9 @@ class Caller(Recipes):
             ContractError, TypeError: the call makes no sense; nothing was sent.
         """
         command = self._parts.command(method)
+        if self._tracer is not None:
+            with span_of(self._tracer, "submit", command):
+                return await self._untraced().submit(method, *arguments, **named)
         call = command.call(arguments, named)
         if not self._channel.is_usable(command.part, command.ability):
             await self._channel.wait_usable(command.part, command.ability, self._timeout_s)
@@ -89,6 +94,9 @@ class Caller(Recipes):
             ContractError, TypeError: the call makes no sense; nothing was sent.
         """
         query = self._parts.query(method)
+        if self._tracer is not None:
+            with span_of(self._tracer, "read", query):
+                return await self._untraced().read(method, *arguments, **named)
         self._counts.read += 1
         timeout_ms = int(self._timeout_s * 1000)
         slot, result = await self._channel.read(query, arguments, named, timeout_ms, self._consistency)
@@ -123,6 +131,22 @@ class Caller(Recipes):
         """
         other = copy(self)
         other._timeout_s = _checked(timeout)
+        return other
+
+    def traced(self, tracer: Tracer) -> Self:
+        """The same cluster and session, with a span for each call: give it an OpenTelemetry tracer.
+
+            member.traced(opentelemetry.trace.get_tracer("checkout"))
+
+        A span has the part, the method and its version as attributes, and records what the call raised.
+        """
+        other = copy(self)
+        other._tracer = tracer
+        return other
+
+    def _untraced(self) -> Self:
+        other = copy(self)
+        other._tracer = None
         return other
 
     def reading(self, consistency: Consistency) -> Self:
