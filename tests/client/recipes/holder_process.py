@@ -24,7 +24,7 @@ from typing import Any
 from unittest import mock
 
 import paxon
-from paxon.client.recipes.holding_rule import moment_now
+from paxon.client.recipes.moments import moment_now
 from paxon.node.clock import LoopClock
 from tests.client.recipes.resource import Resource
 

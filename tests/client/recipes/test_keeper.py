@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from paxon.client.recipes.holding_rule import HoldingRule, Moment
 from paxon.client.recipes.keeper import TICK_S, Keeper
+from paxon.collections.holding_rule import HoldingRule, Moment
 from paxon.errors import LockLost, NotLeader, Rejected
 from tests.client.recipes.running import WHOLE, for_ever
 

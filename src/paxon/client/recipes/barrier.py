@@ -9,10 +9,10 @@ from typing import Any
 
 from paxon.client.recipes.calls import Calls
 from paxon.client.recipes.hints import Hints, listening
-from paxon.client.recipes.holding_rule import HoldingRule
 from paxon.client.recipes.patience import CLEANING_S_MAX, Patience, in_words, within
 from paxon.client.recipes.seats import IDENTITY_BYTES
 from paxon.collections.barriers import BarrierEvent, Barriers, Passed, Released, Waiting
+from paxon.collections.holding_rule import HoldingRule
 from paxon.collections.refusals import NotWaiting
 from paxon.errors import NotGranted, OutcomeUnknown, RequestError
 

@@ -11,9 +11,9 @@ from msgspec import Struct
 
 from paxon.client.recipes.calls import Calls
 from paxon.client.recipes.hints import changes
-from paxon.client.recipes.holding_rule import HoldingRule
 from paxon.client.recipes.lock import Office
 from paxon.client.recipes.seats import SEAT_EVENT, Hold
+from paxon.collections.holding_rule import HoldingRule
 from paxon.collections.seats import Ended, Granted, SeatEvent
 from paxon.collections.terms import Terms
 from paxon.errors import LockLost

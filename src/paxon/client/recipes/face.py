@@ -12,7 +12,6 @@ from paxon.client.recipes.barrier import Barrier
 from paxon.client.recipes.calls import Calls
 from paxon.client.recipes.counter import Counter
 from paxon.client.recipes.election import ELECTION, ONCE, Election
-from paxon.client.recipes.holding_rule import DEFAULT_CLOCK_ERROR_S, HoldingRule
 from paxon.client.recipes.lock import Lock
 from paxon.client.recipes.map import Map
 from paxon.client.recipes.party import Party
@@ -22,6 +21,7 @@ from paxon.client.recipes.seats import Hold
 from paxon.client.recipes.semaphore import Semaphore
 from paxon.client.recipes.set import Set
 from paxon.client.recipes.work import PriorityQueue, Queue
+from paxon.collections.holding_rule import DEFAULT_CLOCK_ERROR_S, HoldingRule
 
 R = TypeVar("R")
 

@@ -17,8 +17,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from paxon.client.recipes.holding_rule import HoldingRule, Moment, moment_now
+from paxon.client.recipes.moments import moment_now
 from paxon.client.recipes.patience import ATTEMPT_S_MAX
+from paxon.collections.holding_rule import HoldingRule, Moment
 from paxon.errors import GrantLost, Rejected, RequestError
 
 Now = Callable[[], Moment]

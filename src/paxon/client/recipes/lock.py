@@ -6,8 +6,8 @@ Knows: that a lock is an office in ``Terms``.  Does not know: what it protects.
 from typing import Final
 
 from paxon.client.recipes.calls import Calls
-from paxon.client.recipes.holding_rule import HoldingRule
 from paxon.client.recipes.seats import Seating
+from paxon.collections.holding_rule import HoldingRule
 from paxon.collections.seats import Grant, Place, Seat
 from paxon.collections.terms import Terms
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from paxon.client.recipes.calls import Calls
 from paxon.client.recipes.hints import changes
-from paxon.client.recipes.holding_rule import HoldingRule, moment_now
 from paxon.client.recipes.keeper import Renewal
+from paxon.client.recipes.moments import moment_now
 from paxon.client.recipes.patience import CLEANING_S_MAX, within
 from paxon.client.recipes.seats import IDENTITY_BYTES
+from paxon.collections.holding_rule import HoldingRule
 from paxon.collections.parties import Member, Parties, PartyEvent
 from paxon.errors import Rejected, RequestError
 

@@ -4,8 +4,8 @@ Knows: the two ways to hold one.  Does not know: what is read or written.
 """
 
 from paxon.client.recipes.calls import Calls
-from paxon.client.recipes.holding_rule import HoldingRule
 from paxon.client.recipes.seats import Seating
+from paxon.collections.holding_rule import HoldingRule
 from paxon.collections.rwlocks import RWLocks
 from paxon.collections.seats import Grant, Place, Seat
 

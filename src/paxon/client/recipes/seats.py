@@ -18,9 +18,10 @@ from typing import Any, Final
 
 from paxon.client.recipes.calls import Calls
 from paxon.client.recipes.hints import Hints, listening
-from paxon.client.recipes.holding_rule import HoldingRule, Moment, moment_now
 from paxon.client.recipes.keeper import Keeper
+from paxon.client.recipes.moments import moment_now
 from paxon.client.recipes.patience import CLEANING_S_MAX, Patience, in_words, within
+from paxon.collections.holding_rule import HoldingRule, Moment
 from paxon.collections.seats import Grant, Granted, Left, Place, SeatEvent, Seats
 from paxon.errors import LockLost, NotGranted, RequestError
 

@@ -4,8 +4,8 @@ Knows: that a permit is a seat in ``Semaphores``.  Does not know: what it permit
 """
 
 from paxon.client.recipes.calls import Calls
-from paxon.client.recipes.holding_rule import HoldingRule
 from paxon.client.recipes.seats import Seating
+from paxon.collections.holding_rule import HoldingRule
 from paxon.collections.seats import Grant, Place, Seat
 from paxon.collections.semaphores import Semaphores
 

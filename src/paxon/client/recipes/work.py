@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from paxon.client.recipes.calls import Calls
 from paxon.client.recipes.hints import REFRESH_S, listening
-from paxon.client.recipes.holding_rule import DEFAULT_CLOCK_ERROR_S, HoldingRule, Moment, moment_now
 from paxon.client.recipes.keeper import Keeper
+from paxon.client.recipes.moments import moment_now
 from paxon.client.recipes.patience import CLEANING_S_MAX, Patience, in_words, within
 from paxon.client.recipes.seats import IDENTITY_BYTES, Hold
+from paxon.collections.holding_rule import DEFAULT_CLOCK_ERROR_S, HoldingRule, Moment
 from paxon.collections.priority_queues import PriorityQueues
 from paxon.collections.queues import Queues
 from paxon.collections.refusals import NotClaimed

@@ -2,7 +2,7 @@
 
 import pytest
 
-from paxon.client.recipes.holding_rule import HoldingRule, Moment
+from paxon.collections.holding_rule import HoldingRule, Moment
 from paxon.errors import BadRequest
 
 RULE = HoldingRule(ttl_s=10, clock_error_s=0.5)

@@ -1,6 +1,6 @@
 """For how long a holder may count on what it holds, by its own clocks alone (section 3.3.3 of the paper).
 
-Knows: the ttl, how far clocks may be apart, and how time passes.  Does not know: what is held.
+Knows: the ttl, how far clocks may be apart, and how time passes.  Does not know: what is held, or any clock.
 
 Theory of operation.  The cluster ends a grant when *decided* time reaches ``until_ms``, and decided time is the wall
 clock of whoever leads.  A holder cannot see that clock.  What it knows is that the request which was granted, or which
@@ -16,7 +16,6 @@ So until ``sent + ttl * (1 - drift) - clock_error`` nobody else can have been gr
 answer instead, which is the obvious way, the time that the request took would be counted twice.
 """
 
-import time
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -37,9 +36,6 @@ PAUSES_MIN: Final = 3
 USEFUL_PART: Final = 0.5
 """The least part of the ttl that a holder can count on.  With less, clocks decide more than the ttl does."""
 
-# Unlike the monotonic clock, this one goes on while the machine is suspended.
-_STEADY: Final = getattr(time, "CLOCK_BOOTTIME", None)
-
 
 class Moment(NamedTuple):
     """Now, by two clocks of this machine, in seconds."""
@@ -48,12 +44,6 @@ class Moment(NamedTuple):
     """Never steps.  Stands still for nobody but, on some hosts, a virtual machine that is suspended."""
     wall_s: float
     """Is set right after such a suspension, by which it can be told."""
-
-
-def moment_now() -> Moment:
-    """This moment."""
-    steady_s = time.monotonic() if _STEADY is None else time.clock_gettime(_STEADY)
-    return Moment(steady_s, time.time())
 
 
 class HoldingRule(Struct, frozen=True):
