@@ -28,16 +28,16 @@ def written(tmp_path: Path) -> Path:
 
 
 def test_its_tests_pass(written: Path) -> None:
-    arguments = ["-q", "-p", "no:cacheprovider", "-W", "error", "test_bank.py"]
+    arguments = ["-q", "-p", "no:cacheprovider", "-W", "error", "test_bank.py", "test_stock.py"]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", *arguments], cwd=written, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "4 passed" in run.stdout
+    assert "6 passed" in run.stdout
 
 
 def test_its_python_is_typed(written: Path) -> None:
-    files = ["bank.py", "late.py", "test_bank.py"]
+    files = ["bank.py", "late.py", "test_bank.py", "stock.py", "test_stock.py"]
     run = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(written / "cache"), *files],
         cwd=written,

@@ -11,31 +11,39 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from paxon.rsm.machine import ByteMachine, Context
+    from paxon.sim.guard.typed import Call, call
     from paxon.testing.cluster import ClusterFactory, SimulatedCluster
     from paxon.testing.failure import SimulationFailed
     from paxon.testing.real_cluster import Cluster
     from paxon.testing.requests import Pending
     from paxon.testing.seeds import simulate
+    from paxon.testing.views import MemberView
 
 __all__ = [
     "ByteMachine",
+    "Call",
     "Cluster",
     "ClusterFactory",
     "Context",
+    "MemberView",
     "Pending",
     "SimulatedCluster",
     "SimulationFailed",
+    "call",
     "simulate",
 ]
 
 _PLACES = {
+    "Call": "paxon.sim.guard.typed",
     "Cluster": "paxon.testing.real_cluster",
     "ClusterFactory": "paxon.testing.cluster",
     "Context": "paxon.rsm.machine",
+    "MemberView": "paxon.testing.views",
     "Pending": "paxon.testing.requests",
     "SimulatedCluster": "paxon.testing.cluster",
     "SimulationFailed": "paxon.testing.failure",
     "ByteMachine": "paxon.rsm.machine",
+    "call": "paxon.sim.guard.typed",
     "simulate": "paxon.testing.seeds",
 }
 """Where each name is.  Looked up when it is first wanted: pytest loads this package in every run of every project

@@ -10,24 +10,24 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import combinations
 from types import TracebackType
-from typing import Generic, Protocol, TypeVar, cast
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from paxon.core.decree import NodeId
 from paxon.core.roster import Majority
 from paxon.core.slip import Polling
 from paxon.errors import ConfigurationError, DeadlineExceeded, Unreachable
+from paxon.rsm.contract import Context, StateMachine
 from paxon.rsm.machine import ByteMachine
 from paxon.sim.guard.machine import GuardedMachine, enclosed
 from paxon.sim.guard.subject import UserSubject
+from paxon.sim.guard.typed import user_machine
 from paxon.sim.machine import answer_of
 from paxon.sim.partitions import both_ways
 from paxon.sim.plan import MEMBERS_MAX, Plan
 from paxon.sim.world import Violation, World
 from paxon.testing.failure import SimulationFailed
 from paxon.testing.requests import HandRequest, Pending, milliseconds, unwrapped
-
-TIMEOUT_S = 5.0
-"""How long a member has for a request, in virtual seconds: several elections."""
+from paxon.testing.views import TIMEOUT_S, MemberView
 
 SETTLE_S = 20.0
 """How long ``settle`` waits, in virtual seconds: tens of elections."""
@@ -35,7 +35,10 @@ SETTLE_S = 20.0
 GRACE_MS = 1_000
 """How much longer than a request's time one waits for its answer.  Members look at deadlines from time to time."""
 
-MachineT = TypeVar("MachineT", bound=ByteMachine)
+MachineT = TypeVar("MachineT", bound=ByteMachine | StateMachine)
+M = TypeVar("M", bound=StateMachine)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class SimulatedCluster(Generic[MachineT]):
@@ -49,7 +52,7 @@ class SimulatedCluster(Generic[MachineT]):
     """
 
     def __init__(self, machine: Callable[[], MachineT], members: int = 3, seed: int = 0) -> None:
-        """Start it.
+        """Start it.  ``machine`` is a class derived from ``paxon.StateMachine``, or one of a ``ByteMachine``.
 
         Raises:
             ConfigurationError: if ``machine`` makes no state machine, or ``members`` is not 1 to 9.
@@ -58,6 +61,7 @@ class SimulatedCluster(Generic[MachineT]):
             raise ConfigurationError(f"a simulated cluster has 1 to {MEMBERS_MAX} members, not {members}")
         everyone = tuple(NodeId(number) for number in range(1, members + 1))
         subject = UserSubject.by_hand(machine)
+        self._signature = subject.signature
         self._world = World(seed, Plan("a test", Majority(everyone)), subject=subject)
         self._commands = 0
         self._is_over = False
@@ -67,32 +71,43 @@ class SimulatedCluster(Generic[MachineT]):
 
     # --- what clients do ---
 
-    def submit(self, command: bytes, at: int | None = None, timeout: float = TIMEOUT_S) -> bytes:
+    @overload
+    def submit(self, command: bytes, /, at: int | None = None, timeout: float = TIMEOUT_S) -> bytes: ...
+    @overload
+    def submit(
+        self, command: Callable[Concatenate[M, Context, P], R], /, *arguments: P.args, **named: P.kwargs
+    ) -> R: ...
+    def submit(self, command: Any, /, *arguments: Any, **named: Any) -> Any:
         """Have ``command`` decided and applied, and return its result.
+
+        cluster.submit(b"ada 5", at=2)                      # bytes, for a machine of bytes
+        cluster.submit(Inventory.supply, "sku-1", 5)        # a typed command and its arguments
+        cluster[2].submit(Inventory.supply, "sku-1", 5)     # the same at member 2
 
         It is given to the member ``at``, or to the leader, or to whoever runs; ``timeout`` is in
         virtual seconds.
 
         Raises:
+            Rejected: the typed command's own refusal, of its own class.
             Unreachable: if that member is down or paused. Not applied.
             ApplyFailed: if the machine raised on it.
             OutcomeUnknown: if nobody can tell in time whether it was applied.
             RequestError: if it was refused. Not applied.
+            ContractError, TypeError: if the typed call makes no sense; nothing was submitted.
         """
-        return self.begin(command, at, timeout).result()
+        if callable(command):
+            return self._view().submit(command, *arguments, **named)
+        return self.begin(command, *arguments, **named).result()
 
-    def begin(self, command: bytes, at: int | None = None, timeout: float = TIMEOUT_S) -> Pending:
+    def begin(self, command: bytes, at: int | None = None, timeout: float = TIMEOUT_S) -> Pending[bytes]:
         """As ``submit``, without waiting: time stands still until something else lets it pass.
+
+        For typed commands see ``cluster[2].begin(...)``.
 
         Raises:
             Unreachable: if that member is down or paused. Not applied.
         """
-        self._commands += 1
-        inside = enclosed(self._commands, command)
-        with self._moving():
-            self._world.oracle.submitted(inside)
-        request, timeout_ms = self._start(inside, None, at, timeout)
-        return Pending(request, lambda: self._finish(request, timeout_ms))
+        return self._begin(command, at, timeout, bytes)
 
     def query(self, question: bytes, at: int | None = None, timeout: float = TIMEOUT_S, stale: bool = False) -> bytes:
         """The machine's answer to ``question`` at the member ``at``, or at the leader, or at whoever runs.
@@ -110,6 +125,31 @@ class SimulatedCluster(Generic[MachineT]):
                 answer = answer_of(guarded, question)
             return unwrapped(answer)
         return self._finish(*self._start(None, question, at, timeout))
+
+    def read(self, query: Callable[Concatenate[M, P], R], /, *arguments: P.args, **named: P.kwargs) -> R:
+        """The typed ``query`` at the leader, or at whoever runs; see ``query`` for what it sees and raises."""
+        return self._view().read(query, *arguments, **named)
+
+    def __getitem__(self, member: int) -> "MemberView":
+        """One member, running or not, for typed calls at it.
+
+        Raises:
+            ConfigurationError: if there is no such member, or the machine has no typed calls.
+        """
+        return self._view(self._number(member))
+
+    def _view(self, at: int | None = None) -> "MemberView":
+        if self._signature is None:
+            raise ConfigurationError("this cluster's machine has no typed calls: submit and query bytes")
+        return MemberView(self._signature, self._begin, self.query, at)
+
+    def _begin(self, command: bytes, at: int | None, timeout: float, read: Callable[[bytes], R]) -> Pending[R]:
+        self._commands += 1
+        inside = enclosed(self._commands, command)
+        with self._moving():
+            self._world.oracle.submitted(inside)
+        request, timeout_ms = self._start(inside, None, at, timeout)
+        return Pending(request, lambda: read(self._finish(request, timeout_ms)))
 
     # --- what befalls the cluster ---
 
@@ -212,7 +252,7 @@ class SimulatedCluster(Generic[MachineT]):
         Raises:
             Unreachable: if the member is down.
         """
-        return cast(MachineT, self._guarded(self._number(member)).machine)
+        return cast(MachineT, user_machine(self._guarded(self._number(member)).machine))
 
     # --- the end ---
 

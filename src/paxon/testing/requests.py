@@ -1,12 +1,15 @@
 """Requests that a test makes at a simulated cluster: kept with their outcome, and repeated by nobody."""
 
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from paxon.core.decree import NodeId
 from paxon.errors import ApplyFailed, LeadershipLost, RequestError
 from paxon.node.proposals import Applied
 from paxon.sim.machine import Raised, Result
 from paxon.sim.workload import Request, Workload
+
+R = TypeVar("R")
 
 
 class HandRequest(Request):
@@ -36,10 +39,10 @@ class HandRequest(Request):
         self._workload.waiting -= 1
 
 
-class Pending:
+class Pending(Generic[R]):
     """A command that was submitted and not waited for."""
 
-    def __init__(self, request: HandRequest, finish: Callable[[], bytes]) -> None:
+    def __init__(self, request: HandRequest, finish: Callable[[], R]) -> None:
         self._request = request
         self._finish = finish
 
@@ -47,7 +50,7 @@ class Pending:
         """Whether there is a result or an error."""
         return self._request.is_over
 
-    def result(self) -> bytes:
+    def result(self) -> R:
         """The decided result; virtual time passes until it is there.
 
         Raises:

@@ -8,8 +8,10 @@ from typing import Protocol
 from msgspec import Struct
 
 from paxon.errors import ConfigurationError
+from paxon.rsm.contract import StateMachine
 from paxon.rsm.machine import ByteMachine
 from paxon.sim.guard.subject import UserSubject
+from paxon.sim.guard.typed import Call
 from paxon.sim.plan import MEMBERS_MAX, PROFILES, plan_of
 from paxon.sim.world import Violation, World
 from paxon.testing import options
@@ -19,14 +21,14 @@ from paxon.testing.failure import SimulationFailed
 class HasCommands(Protocol):
     """A workload that knows questions too; a module with these two functions will do."""
 
-    def simulated_commands(self, random: Random, /) -> Iterator[bytes]:
+    def simulated_commands(self, random: Random, /) -> Iterator[bytes | Call]:
         """Commands, drawn from ``random`` alone.  It is asked again when it ends."""
 
-    def simulated_queries(self, random: Random, /) -> Iterator[bytes]:
+    def simulated_queries(self, random: Random, /) -> Iterator[bytes | Call]:
         """Questions, drawn from ``random`` alone."""
 
 
-Workload = Callable[[Random], Iterator[bytes]] | HasCommands
+Workload = Callable[[Random], Iterator[bytes | Call]] | HasCommands
 
 
 class Simulated(Struct, frozen=True):
@@ -40,7 +42,7 @@ class Simulated(Struct, frozen=True):
 
 
 def simulate(
-    machine: Callable[[], ByteMachine],
+    machine: Callable[[], ByteMachine | StateMachine],
     seeds: int = 100,
     *,
     start: int = 0,
@@ -52,7 +54,8 @@ def simulate(
 
     ``machine`` is a class, or a function without arguments, that a module has under its name. What
     clients ask of it is drawn by its static methods ``simulated_commands`` and, if it likes,
-    ``simulated_queries``, or by the ``workload``. ``members`` and ``profile`` are chosen by each
+    ``simulated_queries``, or by the ``workload``. A class of typed commands needs none of these: its
+    commands and queries are called with arguments drawn by their types. ``members`` and ``profile`` are chosen by each
     seed unless given. The options ``--paxon-seeds`` and ``--paxon-start`` of pytest win over what
     is given here.
 

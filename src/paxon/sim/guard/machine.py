@@ -3,13 +3,14 @@
 Knows: what a machine promises (``paxon.rsm.machine``).  Does not know: which of the members has it.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Protocol, cast
 
 from paxon.errors import InvariantViolation, LedgerTooNew
 from paxon.rsm.attempt import failure
-from paxon.rsm.machine import ByteMachine, Context
+from paxon.rsm.machine import ByteMachine, Capturable, Context, Timed
 from paxon.sim.guard.surroundings import Surroundings
+from paxon.sim.guard.typed import user_machine
 from paxon.sim.guard.watch import listen
 from paxon.sim.machine import Raised, Result
 
@@ -62,15 +63,16 @@ class GuardedMachine:
         self._surroundings = surroundings
         self._probes = probes
         self._digest = getattr(self.machine, "digest", None)
+        self._timed = self.machine if isinstance(self.machine, Timed) else None
         self._applied = 0
-        kind = type(self.machine)
+        kind = type(user_machine(self.machine))
         self._name = f"{kind.__module__}:{kind.__qualname__}"
         self._check_deeds(f"{self._name}: making one")
         self.digest = self._own_digest()
         """The machine's own digest; without one, the answer to the latest probe."""
 
     def apply(self, command: bytes, context: Context) -> bytes:
-        """Apply an enclosed command.
+        """Apply an enclosed command, and what time has made due before it.
 
         Raises:
             MachineAtFault: if the machine breaks a promise that one command can show.
@@ -79,7 +81,7 @@ class GuardedMachine:
         self._applied += 1
         command = opened(command)
         what = f"{self._name}: apply of command {self._applied} ({shown(command)}, slot {context.slot})"
-        before = self.digest
+        before = self.digest if self._timed is None else self._after_what_is_due(self._timed, context)
         try:
             with self._surroundings:
                 result: object = self.machine.apply(command, context)
@@ -124,6 +126,15 @@ class GuardedMachine:
             raise MachineAtFault(f"{what} returned {type(answer).__name__} where bytes are due")
         return answer
 
+    def _after_what_is_due(self, timed: Timed, context: Context) -> bytes:
+        """The digest of the state in which a command finds it."""
+        with self._surroundings:
+            due_ms = timed.next_due_ms()
+            if due_ms is not None and due_ms <= context.now_ms:
+                timed.on_due(context)
+        self._check_deeds(f"{self._name}: on_due (slot {context.slot})")
+        return self._own_digest()
+
     def _state(self) -> bytes:
         if self._digest is not None:
             return self._own_digest()
@@ -158,3 +169,22 @@ class GuardedMachine:
         if deeds:
             told, self._surroundings.deeds = "; ".join(dict.fromkeys(deeds)), []
             raise MachineAtFault(f"{what} {told}: a state machine reaches nothing beyond its own state")
+
+
+class CapturedGuard(GuardedMachine):
+    """The same around a machine that can be captured and says itself what its state is; it satisfies ``Capturable``."""
+
+    def capture(self) -> Generator[bytes, None, None]:
+        """See ``Capturable``."""
+        with self._surroundings:
+            pieces = cast(Capturable, self.machine).capture()
+        self._check_deeds(f"{self._name}: capturing the state")
+        return pieces
+
+    def restore(self, pieces: Iterable[bytes]) -> None:
+        """See ``Capturable``."""
+        taken = list(pieces)
+        with self._surroundings:
+            cast(Capturable, self.machine).restore(taken)
+        self._check_deeds(f"{self._name}: restoring the state")
+        self.digest = self._own_digest()

@@ -18,12 +18,15 @@ from typing import Any
 
 from paxon.core.decree import NodeId, Slot
 from paxon.errors import ConfigurationError
-from paxon.rsm.machine import ByteMachine, Context
+from paxon.rsm.contract import StateMachine
+from paxon.rsm.machine import ByteMachine, Capturable, Context
+from paxon.rsm.objects import Signature
 from paxon.sim.clock import EPOCH_MS
 from paxon.sim.guard.interpreters import Origin
-from paxon.sim.guard.machine import GuardedMachine, MachineAtFault, enclosed
+from paxon.sim.guard.machine import CapturedGuard, GuardedMachine, MachineAtFault, enclosed
 from paxon.sim.guard.surroundings import Mix, Replacements, Surroundings
 from paxon.sim.guard.trail import Course, Trail, walk
+from paxon.sim.guard.typed import TypedMachine, adapted, any_calls, spelled, user_machine
 from paxon.sim.guard.witness import GuardWitness
 from paxon.sim.guard.workloads import WORKLOADS, Draw, Workload
 from paxon.sim.plan import Plan, unusual
@@ -44,7 +47,11 @@ class UserSubject:
     """Satisfies ``Subject`` for a user's machine."""
 
     def __init__(
-        self, make: Callable[[], ByteMachine], workload: Any, machine: Origin, workload_origin: Origin | None
+        self,
+        make: Callable[[], ByteMachine | StateMachine],
+        workload: Any,
+        machine: Origin,
+        workload_origin: Origin | None,
     ) -> None:
         """``workload`` is ``None`` if the machine's class knows what to ask; the origins are for fresh interpreters.
 
@@ -53,11 +60,15 @@ class UserSubject:
         """
         self.name = str(machine)
         self.origin, self.workload_origin = machine, workload_origin
-        self._make = make
-        rehearsed = _made(make, self.name)
-        self._workload = _workload_of(make, workload, self.name)
+        self._make = adapted(make)
+        rehearsed = _made(self._make, self.name)
+        self.signature: Signature | None = rehearsed.signature if isinstance(rehearsed, TypedMachine) else None
+        # What has no digest is compared by answers to probes, which only a machine that had all commands has in step.
+        is_captured = isinstance(rehearsed, Capturable) and hasattr(rehearsed, "digest")
+        self._guard = CapturedGuard if is_captured else GuardedMachine
+        self._workload = _workload_of(make, workload, rehearsed, self.name)
         _rehearse(rehearsed, self._workload)
-        self.modules = _own_modules(machine.module, type(rehearsed))
+        self.modules = _own_modules(machine.module, type(user_machine(rehearsed)))
         self._replacements = Replacements(self.modules)
         try:
             self.reference()
@@ -90,7 +101,7 @@ class UserSubject:
         return cls(make, workload, machine, given)
 
     @classmethod
-    def by_hand(cls, make: Callable[[], ByteMachine]) -> "UserSubject":
+    def by_hand(cls, make: Callable[[], ByteMachine | StateMachine]) -> "UserSubject":
         """A subject without clients.  Other hash seeds see it if a fresh interpreter can import it.
 
         Raises:
@@ -146,7 +157,7 @@ class UserSubject:
         questions = self._workload.questions
         probes = None if questions is None else _without_end(questions, Random("probes"))
         with self._replacements:
-            return GuardedMachine(self._make, surroundings, probes)
+            return self._guard(self._make, surroundings, probes)
 
     def walk(
         self, course: Course, mix: Mix | None = None, *, asks: bool = True, asked: dict[str, set[str]] | None = None
@@ -241,8 +252,17 @@ def _module(origin: Origin) -> ModuleType:
     return module
 
 
-def _workload_of(make: Any, workload: Any, name: str) -> Workload:
-    """What is asked of a machine: of the workload that is given, of the machine's class, or of those that we know."""
+def _workload_of(make: Any, workload: Any, machine: ByteMachine, name: str) -> Workload:
+    """What is asked of a machine, in bytes."""
+    if not isinstance(machine, TypedMachine):
+        return _given_workload(make, workload, name)
+    if workload is None and not hasattr(make, "simulated_commands"):
+        return any_calls(machine.signature)
+    return spelled(machine.signature, _given_workload(make, workload, name))
+
+
+def _given_workload(make: Any, workload: Any, name: str) -> Workload:
+    """What the workload that is given says, the machine's class, or one of those that we know."""
     if isinstance(workload, Workload):
         return workload
     if workload is None:
