@@ -9,6 +9,7 @@ from paxon.cli.completion import completion
 from paxon.cli.failures import PaxonGroup
 from paxon.cli.keys import cas, delete, get, put
 from paxon.cli.ledger import ledger
+from paxon.cli.locked import lock, run
 from paxon.cli.options import ConnectionOptions, global_connection_options
 from paxon.cli.serve import serve
 from paxon.cli.simulate import simulate
@@ -41,7 +42,7 @@ def version() -> None:
     click.echo(f"paxon {__version__}")
 
 
-for command in (up, serve, put, get, delete, cas, status, ledger, bench, simulate, completion, version):
+for command in (up, serve, put, get, delete, cas, run, lock, status, ledger, bench, simulate, completion, version):
     cli.add_command(command)
 
 

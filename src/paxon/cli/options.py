@@ -3,6 +3,7 @@
 import functools
 import os
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ import click
 from msgspec import Struct
 
 from paxon.client.client import Client
+from paxon.client.connecting import OutsideClient, connect
 from paxon.errors import ConfigurationError
 from paxon.net.tls import TlsFiles
 from paxon.node.config import Address
@@ -69,19 +71,29 @@ class ConnectionOptions(Struct, frozen=True):
         return cls(**given)
 
     def client(self) -> Client:
-        """A client with these options.
+        """A client for keys and status with these options.
 
         Raises:
             click.UsageError: if only some of the TLS files are given.
         """
+        return Client(self.endpoints, tls=self._tls(), timeout=self.timeout_s)
+
+    def connected(self) -> AbstractAsyncContextManager[OutsideClient]:
+        """A client for recipes with these options.
+
+        Raises:
+            click.UsageError: if only some of the TLS files are given.
+        """
+        return connect(map(str, self.endpoints), tls=self._tls(), timeout=self.timeout_s)
+
+    def _tls(self) -> TlsFiles | None:
         files = (self.cert, self.key, self.cacert)
-        if all(files):
-            tls = TlsFiles(*(file for file in files if file is not None))
-        elif any(files):
+        if not any(files):
+            return None
+        given = [file for file in files if file is not None]
+        if len(given) < len(files):
             raise click.UsageError("--cert, --key and --cacert go together: give all three or none")
-        else:
-            tls = None
-        return Client(self.endpoints, tls=tls, timeout=self.timeout_s)
+        return TlsFiles(*given)
 
 
 def _options(*, with_defaults: bool) -> Decorator:

@@ -16,6 +16,7 @@ So until ``sent + ttl * (1 - drift) - clock_error`` nobody else can have been gr
 answer instead, which is the obvious way, the time that the request took would be counted twice.
 """
 
+import math
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -46,6 +47,12 @@ class Moment(NamedTuple):
     """Is set right after such a suspension, by which it can be told."""
 
 
+def least_ttl_s(clock_error_s: float) -> float:
+    """The shortest ttl of which a holder can count on a useful part."""
+    # A hundredth of a second, rounded up: a number to type.
+    return math.ceil(100 * clock_error_s / (1 - DRIFT - USEFUL_PART)) / 100
+
+
 class HoldingRule(Struct, frozen=True):
     """How long one grant lasts for its holder."""
 
@@ -63,11 +70,10 @@ class HoldingRule(Struct, frozen=True):
             raise BadRequest(f"a ttl is from 0.001 to {DURATION_MS_MAX // 1000} seconds, not {self.ttl_s:g}")
         if not self.clock_error_s >= 0:
             raise BadRequest(f"clocks differ by 0 seconds or more, not by {self.clock_error_s:g}")
-        if self.counted_s < self.ttl_s * USEFUL_PART:
-            least_s = self.clock_error_s / (1 - DRIFT - USEFUL_PART)
+        if (least_s := least_ttl_s(self.clock_error_s)) > self.ttl_s:
             raise BadRequest(
                 f"a ttl of {self.ttl_s:g} s is too short where clocks may differ by {self.clock_error_s:g} s: make it "
-                f"{least_s:.3g} s or more, or keep the members' clocks closer and say so with clock_error="
+                f"{least_s:.2f} s or more, or keep the members' clocks closer and say so with clock_error="
             )
 
     @property
@@ -87,8 +93,8 @@ class HoldingRule(Struct, frozen=True):
 
     def left_s(self, sent: Moment, now: Moment) -> float:
         """How much is left of a grant that was asked for at ``sent``; nothing or less if it is over."""
-        steady_s = now.steady_s - sent.steady_s
+        by_steady_s = now.steady_s - sent.steady_s
         # A wall clock that is ahead by more than clocks may be off by has seen a pause that the steady one slept
         # through.  One that was set back says nothing.
-        wall_s = now.wall_s - sent.wall_s - self.clock_error_s
-        return self.counted_s - max(steady_s, wall_s)
+        by_wall_s = now.wall_s - sent.wall_s - self.clock_error_s
+        return self.counted_s - max(by_steady_s, by_wall_s)
