@@ -133,7 +133,7 @@ class DiskFull(RequestError):
 
 
 class Stopping(RequestError):
-    """This member is shutting down.  Not applied; ask another member."""
+    """This member is shutting down, or this program's session was closed.  Not applied; ask another member."""
 
     code = "stopping"
 

@@ -260,3 +260,19 @@ def test_development_mode_lets_members_of_a_good_class_tell_each_other_what_they
                 assert await cluster[number].read(Inventory.left, "sku-1") == 29
 
     run(main())
+
+
+def test_a_call_after_the_end_is_refused_at_once() -> None:
+    async def main() -> None:
+        async with Cluster(Inventory) as cluster:
+            member = cluster[1]
+            assert await member.submit(Inventory.supply, "sku-1", 1) == 1
+            async with member.session() as ended:
+                assert await ended.submit(Inventory.supply, "sku-1", 1) == 2
+            with pytest.raises(paxon.RequestError, match="the session was closed"):
+                await ended.submit(Inventory.supply, "sku-1", 1)
+            await cluster.stop(1)
+            with pytest.raises(paxon.RequestError, match="the session was closed"):
+                await member.submit(Inventory.supply, "sku-1", 1)
+
+    run(main())

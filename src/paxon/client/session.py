@@ -167,7 +167,7 @@ class Session:
         """Open the session if it is not, and wait until it ``is_ready``.
 
         Raises:
-            SessionEnded: it was closed.
+            Stopping: it was closed.
             Overloaded: too many commands are on their way.
             NotLeader, Unreachable: nobody opened it in time.
         """
@@ -208,12 +208,14 @@ class Session:
         if self._is_open:
             # A session that is not ended here ends by itself.
             self._submit_and_forget(encode(Close(self._submitter.session)), OPEN_ATTEMPT_MS)
+            # Nobody sends anything any more, so whoever comes late must not wait for it.
+            self._is_open = False
 
     # --- opening and keeping open ---
 
     async def _wait_ready(self, deadline: float) -> None:
         if self._is_closed:
-            raise SessionEnded("the session was closed")
+            raise Stopping("the session was closed, and the program or the member with it: not applied")
         try:
             async with asyncio.timeout_at(deadline):
                 if self._is_open:
