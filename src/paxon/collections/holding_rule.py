@@ -68,8 +68,8 @@ class HoldingRule(Struct, frozen=True):
         """
         if not 0.001 <= self.ttl_s <= DURATION_MS_MAX / 1000:
             raise BadRequest(f"a ttl is from 0.001 to {DURATION_MS_MAX // 1000} seconds, not {self.ttl_s:g}")
-        if not self.clock_error_s >= 0:
-            raise BadRequest(f"clocks differ by 0 seconds or more, not by {self.clock_error_s:g}")
+        if not 0 <= self.clock_error_s <= DURATION_MS_MAX / 1000:
+            raise BadRequest(f"clocks differ by 0 seconds or some more, not by {self.clock_error_s:g}")
         if (least_s := least_ttl_s(self.clock_error_s)) > self.ttl_s:
             raise BadRequest(
                 f"a ttl of {self.ttl_s:g} s is too short where clocks may differ by {self.clock_error_s:g} s: make it "
