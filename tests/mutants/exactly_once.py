@@ -4,6 +4,8 @@ from itertools import count
 
 from msgspec import msgpack
 
+from paxon.client import session as client_session
+from paxon.client.session import Session, _Attempt
 from paxon.rsm import errands
 from paxon.rsm.assembly import Assembly
 from paxon.rsm.machine import ByteMachine, Context
@@ -14,6 +16,7 @@ from paxon.rsm.sessions import (
     Plain,
     Sessions,
     Withdrawn,
+    answers_of,
     decode_answer,
     decode_request,
     encode,
@@ -189,3 +192,47 @@ def time_stands_still_while_nobody_submits(patch: Patch) -> None:
         return errand(sessions, assembly, member, False, now_ms)
 
     patch.replace(errands, "errand", idle)
+
+
+@mutant(
+    "client.session.Session.begin",
+    "tests/client/test_session.py::test_what_one_turn_submits_goes_together_and_comes_back_to_whom_it_belongs",
+)
+def answers_given_to_others(patch: Patch) -> None:
+    """The answers to commands that were sent together are handed out from the last to the first."""
+
+    def swapped(answer: bytes, count: int) -> list[bytes]:
+        return answers_of(answer, count)[::-1]
+
+    patch.replace(client_session, "answers_of", swapped)
+
+
+@mutant(
+    "client.session.Session.wait_ready",
+    "tests/client/test_session.py::test_whoever_submits_while_the_session_opens_comes_after_those_who_wait_for_it",
+)
+def newcomers_overtake_who_waits(patch: Patch) -> None:
+    """A command goes ahead of those that wait for the session to open."""
+
+    async def rude(self: Session, timeout_s: float) -> None:
+        while not self._has_room:
+            await self._wait_room()
+
+    patch.replace(Session, "wait_ready", rude)
+
+
+@mutant(
+    "client.session.Session.begin",
+    "tests/client/test_session.py::test_one_that_is_refused_for_good_takes_no_other_with_it",
+)
+def one_refusal_for_all(patch: Patch) -> None:
+    """What is refused for good takes with it whatever was sent together with it."""
+    on_failure = Session._on_failure
+
+    def harsh(self: Session, attempt: _Attempt, error: Exception) -> None:
+        if isinstance(error, client_session.NEVER_SENT_AGAIN):
+            for command in attempt.commands:
+                self._fail(command, error)
+        on_failure(self, attempt, error)
+
+    patch.replace(Session, "_on_failure", harsh)

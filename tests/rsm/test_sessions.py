@@ -28,8 +28,11 @@ from paxon.rsm.sessions import (
     Plain,
     Request,
     Sessions,
+    Withdrawn,
+    answers_of,
     decode_answer,
     encode,
+    encode_together,
 )
 
 A, B = b"session a", b"session b"
@@ -274,3 +277,28 @@ def test_the_commands_of_one_slot_together_do_what_they_do_one_by_one(slots: lis
         expected = [attempt(one_by_one, command, context) for command in commands]
         assert list(map(repr, answers)) == list(map(repr, expected))
         assert len(together) == len(one_by_one)
+
+
+def test_commands_sent_together_are_answered_one_by_one() -> None:
+    stage = Stage()
+    stage.sessions.apply(encode(Open(A, 1000)), Context(Slot(1), 1))
+    performs = [encode(Perform(A, number, 0, command)) for number, command in enumerate((b"x", b"bad", None, b"y"))]
+    early = encode(Perform(A, 9, 0, b"z"))
+    answer = stage.sessions.apply(encode_together([*performs, early]), Context(Slot(2), 1))
+    answers = [decode_answer(one) for one in answers_of(answer, 5)]
+    assert answers == [Done(b"1"), Failed("ValueError: bad command"), Withdrawn(), Done(b"2"), Early(4)]
+    assert stage.sessions.apply(encode_together(performs), Context(Slot(3), 1)) == stage.sessions.apply(
+        encode_together(performs), Context(Slot(4), 1)
+    )
+
+
+def test_what_is_no_command_of_a_session_is_not_sent_together_with_others() -> None:
+    stage = Stage()
+    stage.sessions.apply(encode(Open(A, 1000)), Context(Slot(1), 1))
+    good = encode(Perform(A, 0, 0, b"x"))
+    for bad in (b"\1", b"\1\xc1", encode_together([good, encode(Close(A))]), encode_together([good, b"\0"])):
+        with pytest.raises(BadRequest):
+            stage.sessions.apply(bad, Context(Slot(2), 1))
+        with pytest.raises(BadRequest):
+            stage.sessions.check(bad)
+    assert decode_answer(stage.sessions.apply(good, Context(Slot(3), 1))) == Done(b"1")

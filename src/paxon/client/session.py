@@ -148,6 +148,9 @@ class Session:
         self._not_open_because: RequestError | None = None
         self._is_open = False
         self._is_closed = False
+        self._line = asyncio.Lock()
+        """Held by whoever waits in front; a lock of asyncio is given on in the order of asking."""
+        self._in_line = 0
         self._keeping: asyncio.TimerHandle | None = None
         self._room = asyncio.Event()
         self._room.set()
@@ -161,7 +164,8 @@ class Session:
     @property
     def is_ready(self) -> bool:
         """Whether ``begin`` may be called: the session is open and has room for another command."""
-        return self._is_open and len(self._commands) < IN_FLIGHT_MAX
+        # Whoever waits comes first: commands are applied in the order in which they were submitted.
+        return self._in_line == 0 and self._has_room
 
     async def wait_ready(self, timeout_s: float) -> None:
         """Open the session if it is not, and wait until it ``is_ready``.
@@ -172,8 +176,15 @@ class Session:
             NotLeader, Unreachable: nobody opened it in time.
         """
         deadline = self._loop.time() + timeout_s
-        while not self.is_ready:
-            await self._wait_ready(deadline)
+        self._in_line += 1
+        try:
+            async with asyncio.timeout_at(deadline), self._line:
+                while not self._has_room:
+                    await self._wait_room()
+        except TimeoutError:
+            raise self._why_not_ready() from None
+        finally:
+            self._in_line -= 1
 
     def begin(self, command: bytes, timeout_s: float) -> "asyncio.Future[Applied]":
         """Have ``command`` applied, once, after every earlier one of this session.
@@ -208,30 +219,34 @@ class Session:
         if self._is_open:
             # A session that is not ended here ends by itself.
             self._submit_and_forget(encode(Close(self._submitter.session)), OPEN_ATTEMPT_MS)
-            # Nobody sends anything any more, so whoever comes late must not wait for it.
             self._is_open = False
+            # Nobody sends anything any more: whoever waits for room, and whoever comes late, learns that there is none.
+            self._room.set()
 
     # --- opening and keeping open ---
 
-    async def _wait_ready(self, deadline: float) -> None:
+    @property
+    def _has_room(self) -> bool:
+        return self._is_open and len(self._commands) < IN_FLIGHT_MAX
+
+    async def _wait_room(self) -> None:
         if self._is_closed:
             raise Stopping("the session was closed, and the program or the member with it: not applied")
-        try:
-            async with asyncio.timeout_at(deadline):
-                if self._is_open:
-                    self._room.clear()
-                    await self._room.wait()
-                    return
-                if self._opening is None or self._opening.done():
-                    self._opening = asyncio.ensure_future(self._open())
-                # Shielded because others wait for the same.
-                await asyncio.shield(self._opening)
-        except TimeoutError:
-            if self._is_open:
-                raise Overloaded(f"{IN_FLIGHT_MAX} commands of this session are on their way: wait for some") from None
-            if isinstance(self._not_open_because, Unreachable):
-                raise self._not_open_because from None
-            raise NotLeader("no leader opened the session before the deadline; the command was not applied") from None
+        if self._is_open:
+            self._room.clear()
+            await self._room.wait()
+            return
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.ensure_future(self._open())
+        # Shielded because whoever comes next waits for the same.
+        await asyncio.shield(self._opening)
+
+    def _why_not_ready(self) -> RequestError:
+        if self._is_open:
+            return Overloaded(f"{IN_FLIGHT_MAX} commands of this session are on their way: wait for some")
+        if isinstance(self._not_open_because, Unreachable):
+            return self._not_open_because
+        return NotLeader("no leader opened the session before the deadline; the command was not applied")
 
     async def _open(self) -> None:
         request = encode(Open(self._submitter.session, self._ttl_ms))

@@ -1,0 +1,232 @@
+"""The asyncio side of a session against the real ``Sessions``, over a channel whose mishaps the test decides."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paxon.client.session import TOGETHER_MAX, Session
+from paxon.core.decree import Slot
+from paxon.errors import ApplyFailed, BadRequest, NotLeader, OutcomeUnknown, RequestError, SessionEnded
+from paxon.node.ports import Reply
+from paxon.node.proposals import Applied
+from paxon.rsm.attempt import attempt
+from paxon.rsm.machine import Context
+from paxon.rsm.sessions import Close, Sessions, encode, result_of
+
+
+class Recorder:
+    """Remembers what was applied; ``bad`` fails."""
+
+    def __init__(self) -> None:
+        self.applied: list[bytes] = []
+
+    def apply(self, command: bytes, context: Context) -> bytes:
+        """Remember, and say how many there were."""
+        if command == b"bad":
+            raise ValueError("bad")
+        self.applied.append(command)
+        return b"%d" % len(self.applied)
+
+    def query(self, question: bytes) -> bytes:
+        """Nobody asks."""
+        return question
+
+
+class Lane:
+    """A channel to a log of one member.  ``fate`` says of each request what becomes of it."""
+
+    def __init__(self, fate: Callable[[bytes], str]) -> None:
+        self.recorder = Recorder()
+        self.sessions = Sessions(self.recorder)
+        self.slot = 0
+        self.requests: list[bytes] = []
+        self.fate = fate
+        self._late: list[bytes] = []
+
+    def submit(self, command: bytes, reply: Reply[Applied], timeout_ms: int) -> None:
+        """See ``Channel``."""
+        self.requests.append(command)
+        fate = self.fate(command)
+        if fate == "refused at once":
+            raise NotLeader
+        asyncio.get_running_loop().call_soon(self._meet, fate, command, reply)
+
+    def decide(self, command: bytes) -> bytes:
+        """Have a command decided and applied."""
+        self.slot += 1
+        result = attempt(self.sessions, command, Context(Slot(self.slot), 1))
+        if isinstance(result, ApplyFailed):
+            raise result
+        return result
+
+    def _meet(self, fate: str, command: bytes, reply: Reply[Applied]) -> None:
+        if fate == "late":
+            # Decided after everything else of this turn, and nobody hears of it.
+            self._late.append(command)
+            reply.set_exception(OutcomeUnknown("late"))
+            return
+        if fate == "refused":
+            reply.set_exception(NotLeader())
+            return
+        if fate == "malformed":
+            reply.set_exception(BadRequest("malformed"))
+            return
+        answer = self.decide(command)
+        for late in self._late:
+            self.decide(late)
+        self._late.clear()
+        if fate == "answer lost":
+            reply.set_exception(OutcomeUnknown("lost"))
+        else:
+            reply.set_result(Applied(self.slot, answer))
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a test that hangs no longer than it has to."""
+
+    async def limited() -> None:
+        async with asyncio.timeout(60):
+            await main
+
+    asyncio.run(limited())
+
+
+def opened(lane: Lane) -> Session:
+    """A session over ``lane``."""
+    return Session(lane)  # type: ignore[arg-type]
+
+
+async def submitted(session: Session, command: bytes, timeout_s: float = 30.0) -> bytes:
+    """The result of one command."""
+    await session.wait_ready(timeout_s)
+    return result_of((await session.begin(command, timeout_s)).result)
+
+
+def test_what_one_turn_submits_goes_together_and_comes_back_to_whom_it_belongs() -> None:
+    async def main() -> None:
+        lane = Lane(lambda request: "")
+        session = opened(lane)
+        assert await submitted(session, b"first") == b"1"
+        before = len(lane.requests)
+        count = 2 * TOGETHER_MAX + 1
+        results = await asyncio.gather(*(submitted(session, b"%d" % number) for number in range(count)))
+        assert results == [b"%d" % (number + 2) for number in range(count)]
+        assert lane.recorder.applied == [b"first", *(b"%d" % number for number in range(count))]
+        assert len(lane.requests) - before == 3
+        await session.close()
+
+    run(main())
+
+
+def test_a_command_that_fails_fails_alone() -> None:
+    async def main() -> None:
+        session = opened(Lane(lambda request: ""))
+        commands = (b"one", b"bad", b"two")
+        results = await asyncio.gather(*(submitted(session, one) for one in commands), return_exceptions=True)
+        assert results[0] == b"1"
+        assert isinstance(results[1], ApplyFailed)
+        assert results[2] == b"2"
+        await session.close()
+
+    run(main())
+
+
+def test_one_that_is_refused_for_good_takes_no_other_with_it() -> None:
+    async def main() -> None:
+        lane = Lane(lambda request: "malformed" if b"poison" in request else "")
+        session = opened(lane)
+        await submitted(session, b"first")
+        commands = (b"one", b"poison", b"two")
+        results = await asyncio.gather(*(submitted(session, one) for one in commands), return_exceptions=True)
+        assert results[0] == b"2"
+        assert isinstance(results[1], BadRequest)
+        assert results[2] == b"3"
+        assert lane.recorder.applied == [b"first", b"one", b"two"]
+        await session.close()
+
+    run(main())
+
+
+def test_whoever_submits_while_the_session_opens_comes_after_those_who_wait_for_it() -> None:
+    async def main() -> None:
+        lane = Lane(lambda request: "")
+        session = opened(lane)
+        tasks: list[asyncio.Task[bytes]] = []
+        while not (tasks and tasks[-1].done()) and len(tasks) < 100:
+            # One in every turn of the loop: one of these turns is that in which the session has just opened.
+            tasks.append(asyncio.ensure_future(submitted(session, b"%d" % len(tasks))))
+            await asyncio.sleep(0)
+        await asyncio.gather(*tasks)
+        assert lane.recorder.applied == [b"%d" % number for number in range(len(tasks))]
+        await session.close()
+
+    run(main())
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32))
+def test_whatever_befalls_requests_each_command_is_applied_once_and_in_order(seed: int) -> None:
+    random = Random(seed)
+    troubles = ["", "", "refused", "refused at once", "answer lost", "late"]
+
+    async def main() -> None:
+        left = 25
+
+        def fate(request: bytes) -> str:
+            nonlocal left
+            left -= 1
+            return random.choice(troubles) if left > 0 else ""
+
+        lane = Lane(fate)
+        session = opened(lane)
+        tasks: list[asyncio.Task[bytes]] = []
+        while len(tasks) < 30:
+            for _ in range(random.randint(1, 8)):
+                tasks.append(asyncio.ensure_future(submitted(session, b"%d" % len(tasks))))
+            for _ in range(random.randint(0, 3)):
+                await asyncio.sleep(0)
+        results = await asyncio.gather(*tasks)
+        assert results == [b"%d" % (number + 1) for number in range(len(tasks))]
+        assert lane.recorder.applied == [b"%d" % number for number in range(len(tasks))]
+        assert session.in_flight == 0
+        await session.close()
+
+    run(main())
+
+
+def test_what_is_given_up_is_withdrawn_and_never_applied_later() -> None:
+    async def main() -> None:
+        stuck = True
+        lane = Lane(lambda request: "refused" if stuck and b"never" in request else "")
+        session = opened(lane)
+        await submitted(session, b"first")
+        with pytest.raises(NotLeader):
+            await submitted(session, b"never", timeout_s=0.03)
+        stuck = False
+        assert await submitted(session, b"next") == b"2"
+        assert lane.recorder.applied == [b"first", b"next"]
+        await session.close()
+
+    run(main())
+
+
+def test_a_session_that_ended_says_of_each_command_what_is_known_and_begins_anew() -> None:
+    async def main() -> None:
+        lane = Lane(lambda request: "")
+        session = opened(lane)
+        await submitted(session, b"first")
+        lane.decide(encode(Close(session._submitter.session)))
+        results = await asyncio.gather(*(submitted(session, one) for one in (b"a", b"b")), return_exceptions=True)
+        assert [type(result) for result in results] == [SessionEnded, SessionEnded]
+        assert lane.recorder.applied == [b"first"]
+        assert await submitted(session, b"again") == b"2"
+        await session.close()
+        with pytest.raises(RequestError):
+            await session.wait_ready(1.0)
+
+    run(main())
