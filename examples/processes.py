@@ -48,7 +48,7 @@ class Processes:
     def start(self, name: str) -> None:
         """Start a member that does not run."""
         command = [sys.executable, "-m", self._module, name, str(self._directory)]
-        with (self._directory / "printed").open("ab") as printed:
+        with (self._directory / f"{name}.printed").open("ab") as printed:
             self._running[name] = subprocess.Popen(command, stdout=printed)
 
     def kill(self, name: str) -> None:
@@ -66,8 +66,9 @@ class Processes:
         self._running[name].send_signal(signal.SIGCONT)
 
     def printed(self) -> list[str]:
-        """The lines that members have printed."""
-        return (self._directory / "printed").read_text(encoding="utf-8").splitlines()
+        """The whole lines that members have printed, each member's in its order."""
+        texts = [path.read_text(encoding="utf-8") for path in sorted(self._directory.glob("*.printed"))]
+        return [line for text in texts for line in text.split("\n")[:-1]]
 
     def __enter__(self) -> Self:
         for name in MEMBERS:
