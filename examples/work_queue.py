@@ -1,8 +1,8 @@
 """A queue of work for a service of three processes: every item is done, though workers are killed with items in hand.
 
 When a worker dies, what it had claimed is ready again ``LEASE_S`` seconds after it was last heard of, and another
-worker does it: an item may be begun twice, and none is lost. Work that must not take effect twice sends ``item.token`` along,
-and what it changes refuses a smaller one than it has seen.
+worker does it: an item may be begun twice, and none is lost. Work that must not take effect twice sends ``item.token``
+along, and what it changes refuses a smaller one than it has seen.
 """
 
 import asyncio
