@@ -1,5 +1,6 @@
 """Mutants of sessions: what a repeated, early, withdrawn or late command does, and when a session ends."""
 
+from collections.abc import Iterable
 from itertools import count
 
 from msgspec import msgpack
@@ -26,6 +27,7 @@ from paxon.rsm.submitter import Submitter
 from tests.mutants.mutant import Patch, mutant
 
 SESSIONS = "tests/rsm/test_sessions.py::"
+SIMULATED = "tests/sim/test_sessions.py::"
 SUBMITTER = "tests/rsm/test_submitter.py::"
 
 
@@ -236,3 +238,31 @@ def one_refusal_for_all(patch: Patch) -> None:
         on_failure(self, attempt, error)
 
     patch.replace(Session, "_on_failure", harsh)
+
+
+@mutant("rsm.machine.Capturable", SIMULATED + "test_a_machine_that_is_restored_goes_on_like_the_one_that_was_captured")
+def numbers_lost_in_a_snapshot(patch: Patch) -> None:
+    """A session that comes out of a snapshot begins with its first number again."""
+    restore = Sessions.restore
+
+    def forgetful(self: Sessions, pieces: Iterable[bytes]) -> None:
+        restore(self, pieces)
+        for session in self._open.values():
+            session.sequence = session.confirmed = 0
+            session.replies.clear()
+
+    patch.replace(Sessions, "restore", forgetful)
+
+
+@mutant("rsm.machine.Capturable", SIMULATED + "test_a_machine_that_is_restored_goes_on_like_the_one_that_was_captured")
+def replies_lost_in_a_snapshot(patch: Patch) -> None:
+    """A session that comes out of a snapshot knows its next number, and no reply any more."""
+    restore = Sessions.restore
+
+    def forgetful(self: Sessions, pieces: Iterable[bytes]) -> None:
+        restore(self, pieces)
+        for session in self._open.values():
+            session.confirmed = session.sequence
+            session.replies.clear()
+
+    patch.replace(Sessions, "restore", forgetful)

@@ -71,6 +71,8 @@ def test_every_rule_holds_and_the_runs_contain_what_they_are_meant_to_contain(co
         "sessions closed",
         "sessions expired",
         "sessions left behind",
+        "snapshots fetched",
+        "starts from a snapshot",
         "told: session_ended",
         "withdrawals",
     )
@@ -109,6 +111,8 @@ MUTANTS: dict[Mutant, str] = {
     exactly_once.sessions_end_by_a_members_own_clock: r"has the state that everybody has|and not (by )?Ended",
     exactly_once.use_does_not_keep_a_session_alive: r"and not (by )?Ended",
     exactly_once.a_resend_confirms_what_has_no_answer: r"is kept until its client has it",
+    exactly_once.numbers_lost_in_a_snapshot: r"has the state that everybody has",
+    exactly_once.replies_lost_in_a_snapshot: r"has the state that everybody has",
     exactly_once.time_stands_still_while_nobody_submits: r"what is due has not happened",
 }
 
