@@ -19,7 +19,7 @@ from paxon.rsm.sessions import (
     Withdrawn,
     answers_of,
     decode_answer,
-    decode_request,
+    decode_requests,
     encode,
     encode_perform,
 )
@@ -33,7 +33,7 @@ SUBMITTER = "tests/rsm/test_submitter.py::"
 
 def _performed(request: bytes) -> Perform:
     """The request, which can be nothing else."""
-    decoded = decode_request(request)
+    (decoded,) = decode_requests(request)
     if not isinstance(decoded, Perform):
         raise ValueError(f"{decoded} is no Perform")
     return decoded

@@ -67,7 +67,6 @@ def test_every_rule_holds_and_the_runs_contain_what_they_are_meant_to_contain(co
         "leader crashes",
         "operations judged",
         "resends",
-        "results lost",
         "sessions closed",
         "sessions expired",
         "sessions left behind",
@@ -163,7 +162,7 @@ class Court:
 
     def decide(self, request: Open | Perform | Tick, answer: object, *added: int, after_ms: int = 1) -> None:
         self.now_ms += after_ms
-        self.judge.decided(request, Context(Slot(1), self.now_ms), answer, list(added))  # type: ignore[arg-type]
+        self.judge.decided([request], Context(Slot(1), self.now_ms), [answer], list(added))  # type: ignore[list-item]
 
     def order(self, sequence: int) -> tuple[Order, Perform]:
         self._numbers += 1
@@ -219,7 +218,7 @@ def test_a_number_that_is_added_twice_is_noticed(court: Court) -> None:
 
 def test_a_receipt_for_what_was_not_added_is_noticed(court: Court) -> None:
     order, request = court.order(0)
-    with pytest.raises(InvariantViolation, match="added exactly if"):
+    with pytest.raises(InvariantViolation, match="is added where its client has a receipt"):
         court.decide(request, receipt(order.number))
 
 

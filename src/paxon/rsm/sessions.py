@@ -198,14 +198,18 @@ def result_of(done: bytes) -> bytes:
     return done[1:]
 
 
-def decode_request(command: bytes) -> Request:
-    """The request in a command of ``Sessions``: the reverse of ``encode``.
+def decode_requests(command: bytes) -> list[Request]:
+    """The requests in a command of ``Sessions``: the reverse of ``encode`` and of ``encode_together``.
 
     Raises:
         BadRequest: if there is none.
     """
-    if command[:1] != b"\0":
-        return _read(command)
+    if command[:1] == _TOGETHER:
+        return [_decode_perform(perform) for perform in _read_together(command)]
+    return [_decode_perform(command) if command[:1] == b"\0" else _read(command)]
+
+
+def _decode_perform(command: bytes) -> Perform:
     name_bytes, sequence, confirmed, has_command = _unpack(command)
     inner = _HEAD + name_bytes
     return Perform(command[_HEAD:inner], sequence, confirmed, command[inner:] if has_command else None)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from paxon.core.decree import NodeId
 from paxon.errors import RequestError
-from paxon.rsm.sessions import Close, Ended, Open, decode_answer, encode
+from paxon.rsm.sessions import Close, Ended, Open, answers_of, decode_answer, encode, encode_together
 from paxon.rsm.submitter import Submitter
 from paxon.sim.agenda import Agenda
 from paxon.sim.dice import Dice
@@ -39,6 +39,9 @@ STRAYS = 0.1
 
 BURST_MAX = 4
 """How many commands a client begins at once."""
+
+TOGETHER = 0.5
+"""How often commands that are sent at once travel as one."""
 
 KEEPS_OPEN = 0.6
 """How many sessions are used again in time by their clients although there is nothing to do."""
@@ -117,8 +120,13 @@ class SimSession:
             self._exchange.judge.counts["sessions left behind"] += 1
             self.is_over = True
         else:
-            for _ in range(min(self._random.randint(1, BURST_MAX), IN_FLIGHT_MAX - len(self._orders))):
-                self._begin_order()
+            burst = min(self._random.randint(1, BURST_MAX), IN_FLIGHT_MAX - len(self._orders))
+            begun = [self._begin_order() for _ in range(burst)]
+            if self._unsent:
+                # Whatever went ahead of those would come back as too early.
+                self._unsent.update(begun)
+            else:
+                self._send_all(begun)
 
     def close(self) -> None:
         """End the session, whatever is under way in it."""
@@ -160,7 +168,7 @@ class SimSession:
 
     # --- commands ---
 
-    def _begin_order(self) -> None:
+    def _begin_order(self) -> int:
         number = self._exchange.next_number()
         judge, submitter = self._exchange.judge, self._submitter
         sequence = submitter.next_number
@@ -169,26 +177,38 @@ class SimSession:
         self._orders[sequence] = order
         self._calls[sequence] = self._exchange.begin(order)
         self._deadlines_ms[sequence] = self._exchange.agenda.now_ms + self._random.randint(*DEADLINE_MS)
-        if self._unsent:
-            self._unsent.add(sequence)
-        else:
-            self._send(sequence)
+        return sequence
 
-    def _send(self, sequence: int) -> None:
-        order, request = self._orders[sequence], self._submitter.request(sequence)
+    def _send_all(self, sequences: list[int]) -> None:
+        """Send some commands together, or each by itself."""
+        if len(sequences) > 1 and self._random.random() < TOGETHER:
+            self._send(sequences)
+        else:
+            for sequence in sequences:
+                self._send([sequence])
+
+    def _send(self, sequences: list[int]) -> None:
+        orders = [self._orders[sequence] for sequence in sequences]
+        requests = [self._submitter.request(sequence) for sequence in sequences]
 
         def heard(ending: Ending) -> None:
-            if self._orders.get(sequence) is not order:
-                if isinstance(ending, bytes) and order.told is not None:
-                    self._exchange.judge.repeated(order, decode_answer(ending), is_afterthought=False)
-            elif self.is_over:
+            if not isinstance(ending, bytes):
+                for order in orders:
+                    if self._orders.get(order.sequence) is order and not self.is_over:
+                        self._send_again(order.sequence)
                 return
-            elif isinstance(ending, bytes):
-                self._on_answer(sequence, request, ending)
-            else:
-                self._send_again(sequence)
+            answers = [ending] if len(orders) == 1 else answers_of(ending, len(orders))
+            for order, request, answer in zip(orders, requests, answers, strict=True):
+                self._hear(order, request, answer)
 
-        self._attempt(request, heard)
+        self._attempt(requests[0] if len(requests) == 1 else encode_together(requests), heard)
+
+    def _hear(self, order: Order, request: bytes, answer: bytes) -> None:
+        if self._orders.get(order.sequence) is not order:
+            if order.told is not None:
+                self._exchange.judge.repeated(order, decode_answer(answer), is_afterthought=False)
+        elif not self.is_over:
+            self._on_answer(order.sequence, request, answer)
 
     def _attempt(self, request: bytes, heard: Callable[[Ending], None]) -> None:
         """Submit a request; whoever hears nothing for long is told so, and may hear an answer all the same."""
@@ -244,15 +264,14 @@ class SimSession:
         self._is_resending = False
         unsent, self._unsent = sorted(self._unsent), set()
         counts = self._exchange.judge.counts
-        for sequence in unsent:
-            if self.is_over or sequence not in self._orders:
-                continue
+        again = [] if self.is_over else [sequence for sequence in unsent if sequence in self._orders]
+        for sequence in again:
             if self._deadlines_ms[sequence] <= self._exchange.agenda.now_ms and sequence not in self._withdrawn:
                 self._withdrawn.add(sequence)
                 self._submitter.withdraw(sequence)
                 counts["withdrawals"] += 1
-            counts["resends"] += 1
-            self._send(sequence)
+        counts["resends"] += len(again)
+        self._send_all(again)
 
     def _on_ended(self, ended: Ended) -> None:
         """The session is over although its client did not want that: each order has an outcome now."""

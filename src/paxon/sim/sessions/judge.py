@@ -5,7 +5,7 @@ their answers.  Does not know: how ``Sessions`` remembers anything.  It keeps th
 session and works every answer out anew.
 """
 
-from collections import Counter
+from collections import Counter, deque
 
 from msgspec import Struct, field
 
@@ -66,7 +66,9 @@ class Judge:
         """Every order that was ever given, by its command."""
         self._pasts: dict[bytes, Past] = {}
         self._living: dict[bytes, Past] = {}
-        self._added: set[int] = set()
+        self._added: deque[int] = deque()
+        """What the tally was given by the requests under way, and no receipt accounts for yet."""
+        self._ever_added: set[int] = set()
 
     def order(self, session: bytes, sequence: int, number: int, failing: Failing) -> tuple[Order, bytes]:
         """A client begins with a command, whose number nothing else of the run has."""
@@ -76,33 +78,37 @@ class Judge:
 
     # --- what was decided ---
 
-    def decided(self, request: Request, context: Context, answer: Answer, added: list[int]) -> None:
-        """A request was applied, and ``added`` are the numbers that the tally was given by it."""
+    def decided(self, requests: list[Request], context: Context, answers: list[Answer], added: list[int]) -> None:
+        """Requests that came together were applied, and ``added`` are the numbers that the tally was given by them."""
         for number in added:
-            check(number not in self._added, f"number {number} is added once")
-            self._added.add(number)
+            check(number not in self._ever_added, f"number {number} is added once")
+            self._ever_added.add(number)
+        self._added.extend(added)
         self._let_lapse(context.now_ms)
+        for request, answer in zip(requests, answers, strict=True):
+            self._decided(request, context.now_ms, answer)
+        check(not self._added, f"nothing is added beside what has a receipt, but {list(self._added)}")
+
+    def _decided(self, request: Request, now_ms: int, answer: Answer) -> None:
         match request:
             case Perform():
-                self._performed(request, context.now_ms, answer, added)
+                self._performed(request, now_ms, answer)
             case Plain(command=command):
                 order = self.orders.get(command)
                 if order is not None:
-                    self._applied(order, answer, added)
+                    self._applied(order, answer)
             case Open():
-                self._expect(self._opened(request, context.now_ms), request, answer, added)
+                self._expect(self._opened(request, now_ms), request, answer)
             case Close(session=session):
-                self._expect(self._closed(session), request, answer, added)
+                self._expect(self._closed(session), request, answer)
             case Tick():
-                self._expect(Done(b""), request, answer, added)
+                self._expect(Done(b""), request, answer)
 
     @staticmethod
-    def _expect(expected: Answer, request: Request, answer: Answer, added: list[int]) -> None:
+    def _expect(expected: Answer, request: Request, answer: Answer) -> None:
         """Whatever has no effect on the tally has this answer."""
         if answer != expected:
             check(False, f"{_words(request)} is answered by {expected}, and not by {answer}")
-        if added:
-            check(False, f"{_words(request)} adds nothing, but {added}")
 
     def _let_lapse(self, now_ms: int) -> None:
         for name, past in list(self._living.items()):
@@ -130,16 +136,16 @@ class Judge:
         past = self._pasts.get(name)
         return Ended(None if past is None else len(past.answers))
 
-    def _performed(self, request: Perform, now_ms: int, answer: Answer, added: list[int]) -> None:
+    def _performed(self, request: Perform, now_ms: int, answer: Answer) -> None:
         past = self._pasts.get(request.session)
         if past is not None and not past.is_over:
             past.used_ms = now_ms
             past.confirmed = max(past.confirmed, min(request.confirmed, len(past.answers)))
             if request.sequence == len(past.answers):
-                self._used_up(past, request, answer, added)
+                self._used_up(past, request, answer)
                 return
         expected = self._without_effect(past, request)
-        self._expect(expected, request, answer, added)
+        self._expect(expected, request, answer)
         if isinstance(expected, Early):
             self.counts["early"] += 1
         elif not isinstance(expected, Ended):
@@ -156,30 +162,28 @@ class Judge:
             return Early(len(past.answers))
         return Confirmed() if request.sequence < past.confirmed else past.answers[request.sequence]
 
-    def _used_up(self, past: Past, request: Perform, answer: Answer, added: list[int]) -> None:
+    def _used_up(self, past: Past, request: Perform, answer: Answer) -> None:
         """The next command of a living session."""
         if request.command is None:
             check(answer == Withdrawn(), f"a number without a command is used up for nothing, and not with {answer}")
-            check(not added, f"a number without a command adds nothing, but {added}")
         else:
             order = self.orders[request.command]
             whose = (order.session, order.sequence)
             check(whose == (request.session, request.sequence), f"number {order.number} comes under its own sequence")
-            self._applied(order, answer, added)
+            self._applied(order, answer)
             self.counts["commands in sessions"] += 1
         past.answers.append(answer)
 
-    def _applied(self, order: Order, answer: Answer, added: list[int]) -> None:
+    def _applied(self, order: Order, answer: Answer) -> None:
         """The machine is given an order, for the first time."""
         check(order.decided is None, f"number {order.number} is given to the machine once")
         check(not order.is_void, f"number {order.number} is never applied: its client was told so")
         check(isinstance(answer, Done | Failed), f"number {order.number} gives a result, and not {answer}")
         has_receipt = isinstance(answer, Done) and receipt_in(answer.result) is not None
         check(not (has_receipt and order.failing), f"number {order.number} fails as it is told to")
-        check(
-            added == [order.number] * has_receipt,
-            f"number {order.number} is added exactly if its client has a receipt for it, but {added} were added",
-        )
+        if has_receipt:
+            added = self._added.popleft() if self._added else None
+            check(added == order.number, f"number {order.number} is added where its client has a receipt, not {added}")
         order.decided = answer if isinstance(answer, Done | Failed) else None
 
     # --- what clients were told ---

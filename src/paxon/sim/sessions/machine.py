@@ -22,7 +22,7 @@ from paxon.rsm.errands import errand
 from paxon.rsm.machine import Context as Decided
 from paxon.rsm.objects import Signature, question, submission
 from paxon.rsm.pieces import begun
-from paxon.rsm.sessions import Answer, Request, Sessions, decode_answer, decode_request
+from paxon.rsm.sessions import Answer, Request, Sessions, answers_of, decode_answer, decode_requests
 
 PART: Final = "tally"
 """The name of the one part."""
@@ -123,16 +123,20 @@ class SessionedTally:
     """``Sessions`` around an ``Assembly`` around a ``Tally``.
 
     Satisfies ``ComparedMachine``, ``Capturable`` and ``Caretaker``.
-    ``heard`` is told of every request, what it was answered, and which numbers were added by it.
+    ``heard`` is told of the requests in every command, what they were answered, and which numbers were added by them.
+    Some members carry out commands by the door for one and others by the door for many, and must not differ.
     """
 
     def __init__(
         self,
         member: str,
-        heard: Callable[[Request, Decided, Answer, list[int]], None] | None = None,
+        heard: Callable[[list[Request], Decided, list[Answer], list[int]], None] | None = None,
+        *,
+        applies_many: bool = False,
     ) -> None:
         self._member = member
         self._heard = heard
+        self._applies_many = applies_many
         self.tally = Tally()
         self.assembly = Assembly({PART: self.tally})
         self.sessions = Sessions(self.assembly)
@@ -149,13 +153,23 @@ class SessionedTally:
         """See ``ByteMachine``."""
         request, feed = unmarked(command), self.assembly.feed
         events_before = feed.next_number
-        answer = self.sessions.apply(request, context)
+        answer = self._answer(request, context)
         past = b"%s %d %d %s %s" % (self._past, context.slot, context.now_ms, command, answer)
         self._past = hashlib.blake2b(past, digest_size=16).digest()
         if self._heard is not None:
             added = [msgpack.decode(event.body, type=int) for event in feed.since(events_before)]
-            self._heard(decode_request(request), context, decode_answer(answer), added)
+            requests = decode_requests(request)
+            answers = [answer] if len(requests) == 1 else answers_of(answer, len(requests))
+            self._heard(requests, context, [decode_answer(one) for one in answers], added)
         return answer
+
+    def _answer(self, request: bytes, context: Decided) -> bytes:
+        if not self._applies_many:
+            return self.sessions.apply(request, context)
+        (result,) = self.sessions.apply_all([request], context)
+        if not isinstance(result, bytes):
+            raise result
+        return result
 
     def query(self, question: bytes) -> bytes:
         """See ``ByteMachine``."""

@@ -51,7 +51,7 @@ class SessionSubject:
 
     def machine(self, member: NodeId, life: int, strikes: Strikes) -> SessionedTally:
         """See ``Subject``."""
-        return SessionedTally(name_of(member))
+        return SessionedTally(name_of(member), applies_many=member % 2 == 0)
 
     def orders(self, seed: int, clients: Random, strikes: Strikes) -> SessionOrders:
         """See ``Subject``."""

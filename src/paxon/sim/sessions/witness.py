@@ -16,7 +16,7 @@ from paxon.checker.result import NotLinearizable, OutOfBudget
 from paxon.checker.words import explain
 from paxon.core.decree import NodeId
 from paxon.errors import check
-from paxon.rsm.sessions import Answer, Done, Ended, Plain, decode_answer, decode_request
+from paxon.rsm.sessions import Answer, Done, Ended, Plain, decode_answer, decode_requests
 from paxon.sim.agenda import Agenda, Trace
 from paxon.sim.history import STEPS_MAX
 from paxon.sim.machine import Raised, Result
@@ -64,7 +64,7 @@ class SessionWitness:
     def called(self, member: NodeId, command: bytes | None, question: bytes | None) -> int:
         """See ``Witness``."""
         if command is not None:
-            request = decode_request(unmarked(command))
+            request = decode_requests(unmarked(command))[0]
             order = self._judge.orders.get(request.command) if isinstance(request, Plain) else None
             return NO_CALL if order is None else self.begun(order)
         call = self._recorder.call(f"at {member}", Read(), self._agenda.now_ms)
