@@ -12,6 +12,7 @@ from tests.mutants import (
     links,
     machine,
     presidency,
+    recipes,
     snapshots,
     storage,
 )
@@ -26,5 +27,7 @@ def _in(*areas: ModuleType) -> dict[str, Mutant]:
     return found
 
 
-MUTANTS = _in(core, presidency, leases, storage, snapshots, host, links, machine, collections, capture, exactly_once)
+MUTANTS = _in(
+    core, presidency, leases, storage, snapshots, host, links, machine, collections, recipes, capture, exactly_once
+)
 """In the order of the catalogue: the protocol first, then what surrounds it."""
