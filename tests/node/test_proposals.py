@@ -13,7 +13,7 @@ from paxon.errors import (
     RequestError,
     TooLarge,
 )
-from paxon.node.proposals import Applied, Batch, Pending, Proposals
+from paxon.node.proposals import NO_DEADLINE_MS, Applied, Batch, Pending, Proposals
 from paxon.node.settings import Limits
 from tests.node.stage import Answer
 
@@ -317,3 +317,20 @@ def test_everything_that_waits_can_be_taken_away() -> None:
     proposals = filled(b"a", b"b")
     assert commands(proposals.take_all_waiting()) == [b"a", b"b"]
     assert (len(proposals), proposals.are_waiting) == (0, False)
+
+
+def test_what_another_member_waits_for_is_let_go_some_time_after_a_ballot_was_lost() -> None:
+    proposals = Proposals(Limits())
+    ours, theirs = pending(b"ours", 5_000), pending(b"theirs", NO_DEADLINE_MS)
+    for one in (ours, theirs):
+        proposals.add(one)
+    begun(proposals)
+    proposals.limit_open(2_000)
+    proposals.expire(1_999)
+    assert len(proposals) == 2
+    proposals.expire(2_000)
+    assert isinstance(theirs.reply, Answer)
+    assert isinstance(theirs.reply.error, DeadlineExceeded)
+    assert not ours.reply.done()
+    proposals.expire(5_000)
+    assert len(proposals) == 0

@@ -17,6 +17,9 @@ from paxon.node.ports import Reply
 from paxon.node.settings import Limits
 from paxon.rsm.attempt import Result
 
+NO_DEADLINE_MS = 1 << 62
+"""The deadline of a command that another member waits for: its origin keeps the real one."""
+
 
 class Applied(Struct, frozen=True):
     """The outcome of one command: the slot that holds it and the state machine's result."""
@@ -160,6 +163,14 @@ class Proposals:
                     pending.fail(
                         OutcomeUnknown("this member was away for too long to learn what became of the command")
                     )
+
+    def limit_open(self, deadline_ms: int) -> None:
+        """Give a deadline to every command that is in a slot and has none."""
+        for batch in self._batches():
+            for pending in batch.pendings:
+                if pending.deadline_ms == NO_DEADLINE_MS:
+                    pending.deadline_ms = deadline_ms
+                    self._sweep_at_ms = min(self._sweep_at_ms, deadline_ms)
 
     def expire(self, now_ms: int) -> None:
         """Answer those whose deadline has passed."""

@@ -11,13 +11,14 @@ from paxon.node.consistency import AtLeast, Consistency
 from paxon.node.forwarding import Incoming, Outgoing, Relay, Send
 from paxon.node.letters import Answers, AskReading, Forward, HostMessage, ReadingAt, Refusals
 from paxon.node.ports import Clock, Reply
-from paxon.node.proposals import Applied, Batch, Pending, Proposals
+from paxon.node.proposals import NO_DEADLINE_MS, Applied, Batch, Pending, Proposals
 from paxon.node.readings import Readings
 from paxon.node.settings import Limits
 from paxon.rsm.attempt import Result
 
-NO_DEADLINE_MS = 1 << 62
-"""A command that another member waits for: its origin keeps the deadline."""
+DEPOSED_RETRANSMITS = 8
+"""How many retransmission times a leader that was deposed waits to learn what became of others' commands.  Their
+origins wait for two after they heard of its successor."""
 
 
 class Requests:
@@ -35,6 +36,7 @@ class Requests:
     ) -> None:
         self._me = me
         self._limits = limits
+        self._retransmit_ms = retransmit_ms
         self._clock = clock
         self._proposals = Proposals(limits)
         self._outgoing = Outgoing(boot, retransmit_ms, send, limits.decree_bytes_max)
@@ -179,6 +181,9 @@ class Requests:
         self._led_since_ms = self._clock.monotonic_ms()
         if leader is None or leader.owner != self._me:
             self._try_elsewhere(self._proposals.take_all_waiting())
+            # Our successor passes soon what it learned of in our slots.  A slot that it did not learn of may stay empty
+            # for as long as nobody writes, and whoever sent us the command has given up by then.
+            self._proposals.limit_open(self._led_since_ms + DEPOSED_RETRANSMITS * self._retransmit_ms)
         self._try_refused_again()
 
     def on_link_lost(self, peer: NodeId) -> None:
