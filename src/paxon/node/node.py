@@ -275,10 +275,13 @@ class Node:
         Raises:
             RequestError: if that is certain at once.
         """
+        if type(consistency) is Linearizable:
+            # Nearly every read, and never one that may be answered at once.
+            return self._barrier.join(timeout_ms)
         host = self._running
         if host.may_read(consistency):
             return None
-        if isinstance(consistency, Linearizable | Leased):
+        if isinstance(consistency, Leased):
             return self._barrier.join(timeout_ms)
         fit: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         host.read(fit, timeout_ms, consistency)
