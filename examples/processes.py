@@ -31,7 +31,7 @@ class Processes:
         self._module = module
         self._directory = directory
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        ports = _free_ports(2 * len(MEMBERS))
+        ports = free_ports(2 * len(MEMBERS))
         self.endpoint = {name: f"127.0.0.1:{ports.pop()}" for name in MEMBERS}
         """Where outside clients reach each member."""
         sections = {"members": {name: f"127.0.0.1:{ports.pop()}" for name in MEMBERS}, "endpoints": self.endpoint}
@@ -120,7 +120,7 @@ async def _be_member(name: str, directory: Path, work: Work, machines: Sequence[
         await work(member)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on. Held together until all are found, so that no two are the same."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [one.getsockname()[1] for one in sockets]

@@ -18,6 +18,13 @@ def test_the_documents_are_found() -> None:
     assert not [path for path in found if path.startswith(".")]
 
 
+def test_the_map_has_every_page() -> None:
+    pages = {path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "decisions"}
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / link.target).resolve() for link in links_in(index.read_text(encoding="utf-8"))}
+    assert pages - {index} <= linked
+
+
 @pytest.mark.parametrize(
     "text",
     [
