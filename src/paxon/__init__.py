@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from paxon.client.opening import Member
     from paxon.client.opening import open_member as open  # noqa: A004
     from paxon.client.recipes.seats import Hold
+    from paxon.client.specialist import AreaHold
     from paxon.errors import (
         ApplyFailed,
         BadRequest,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ApplyFailed",
+    "AreaHold",
     "AtLeast",
     "BadRequest",
     "Caller",
@@ -96,6 +98,7 @@ __all__ = [
 ]
 
 _PLACES = {
+    "AreaHold": "paxon.client.specialist:AreaHold",
     "AtLeast": "paxon.node.consistency:AtLeast",
     "Caller": "paxon.client.caller:Caller",
     "Context": "paxon.rsm.contract:Context",

@@ -9,6 +9,7 @@ from paxon.node.letters import (
     AskSnapshot,
     Forward,
     HostMessage,
+    Known,
     ReadingAt,
     Refusals,
     SnapshotOffer,
@@ -40,6 +41,7 @@ HOST_MESSAGES: list[HostMessage] = [
     SnapshotOffer(Slot(300), 41, 7),
     AskSnapshot(SnapshotOffer(Slot(300), 41, 7), 20),
     SnapshotPart(SnapshotOffer(Slot(300), 41, 7), 20, b"bytes"),
+    Known(Slot(9)),
 ]
 
 CLIENT_MESSAGES: list[ClientMessage] = [

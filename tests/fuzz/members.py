@@ -22,6 +22,7 @@ from paxon.node.letters import (
     AskReading,
     AskSnapshot,
     Forward,
+    Known,
     PeerMessage,
     ReadingAt,
     Refusals,
@@ -162,6 +163,7 @@ _ASKED: tuple[Callable[[Speaker], PeerMessage], ...] = (
     lambda s: s.offer(),
     lambda s: AskSnapshot(s.offer(), s.integer()),
     lambda s: SnapshotPart(s.offer(), 0 if s.flag() else s.integer(), s.command()),
+    lambda s: Known(s.slot()),
 )
 
 _SPOKEN: Sequence[Callable[[Speaker], PeerMessage]] = (*_SAID, *_ASKED)

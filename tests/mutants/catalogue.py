@@ -3,6 +3,7 @@
 from types import ModuleType
 
 from tests.mutants import (
+    areas,
     capture,
     collections,
     core,
@@ -28,6 +29,18 @@ def _in(*areas: ModuleType) -> dict[str, Mutant]:
 
 
 MUTANTS = _in(
-    core, presidency, leases, storage, snapshots, host, links, machine, collections, recipes, capture, exactly_once
+    core,
+    presidency,
+    leases,
+    areas,
+    storage,
+    snapshots,
+    host,
+    links,
+    machine,
+    collections,
+    recipes,
+    capture,
+    exactly_once,
 )
 """In the order of the catalogue: the protocol first, then what surrounds it."""

@@ -20,6 +20,7 @@ from paxon.core.roster import Majority, Roster, Rosters
 from paxon.core.timing import Timing
 from paxon.errors import RequestError
 from paxon.node.consistency import LINEARIZABLE, Consistency
+from paxon.node.hold_back import NO_APPOINTMENTS, Appointments
 from paxon.node.host import Host
 from paxon.node.letters import PeerMessage
 from paxon.node.ports import Timer
@@ -343,6 +344,7 @@ class Seat:
             forgotten_lease_ms=0 if self.life == 1 else self.stage.terms.duration_ms,
             store=store,
             snapshots=self.stage.snapshots,
+            appointments=self.stage.appointed(self.machine),
         )
         self._host.start()
 
@@ -382,6 +384,7 @@ class Stage:
         latency_ms: int = 1,
         sync_ms: int = 0,
         snapshots: SnapshotSettings | None = None,
+        appointed: Callable[[Journal], Appointments] = lambda machine: NO_APPOINTMENTS,
     ) -> None:
         """Snapshots are taken if ``snapshots`` says when."""
         self.snapshots = snapshots
@@ -391,6 +394,8 @@ class Stage:
         self.terms = terms
         self.latency_ms = latency_ms
         self.sync_ms = sync_ms
+        self.appointed = appointed
+        """Whom the answers of a member wait for, as its machine has it."""
         self.now_ms = 0
         self.sent: list[Sent] = []
         self.is_lost: Callable[[Sent], bool] = lambda sent: False

@@ -43,7 +43,13 @@ class MemberChannel(Channel):
         waiting = node.wait_fit(timeout_ms, consistency)
         if waiting is not None:
             await waiting
-        return node.applied, self._assembly.objects[query.part].ask(query.spelling, arguments, named)
+        try:
+            return node.applied, self._assembly.objects[query.part].ask(query.spelling, arguments, named)
+        finally:
+            # Also a refusal tells of the state.
+            telling = node.wait_told(query.part, timeout_ms, consistency)
+            if telling is not None:
+                await telling
 
     def is_usable(self, part: str, ability: Ability) -> bool:
         """See ``Channel``."""

@@ -10,20 +10,29 @@ import tomllib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from paxon.client.caller import DEFAULT_TIMEOUT_S, Caller
 from paxon.client.member_channel import MemberChannel
-from paxon.client.parts import Parts, named
+from paxon.client.parts import RESERVED, Parts, named
+from paxon.client.recipes.face import DEFAULT_TTL_S
+from paxon.client.recipes.lock import Office
+from paxon.client.specialist import AreaHold
 from paxon.client.standard import standard_parts
 from paxon.client.statistics import MemberStatistics
-from paxon.errors import ConfigurationError
+from paxon.collections.holding_rule import DEFAULT_CLOCK_ERROR_S, HoldingRule
+from paxon.collections.terms import Terms
+from paxon.errors import ConfigurationError, ContractError
+from paxon.node.areas import AREA
 from paxon.node.config import NO_TOML, MemberConfig
+from paxon.node.consistency import LINEARIZABLE, STALE, AtLeast
 from paxon.node.replica import Replica
 from paxon.node.status import MemberStatus
 from paxon.rsm.contract import StateMachine
 
 logger = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=StateMachine)
 
 Cluster = str | Path | Mapping[str, Any]
 """The members that a cluster was founded with: a TOML file, or what is in one."""
@@ -65,6 +74,46 @@ class Member(Caller):
             clients=replica.clients,
             queues=replica.node.queue_lengths,
         )
+
+    @asynccontextmanager
+    async def specialist(
+        self,
+        machine: type[M],
+        *,
+        ttl: float = DEFAULT_TTL_S,
+        timeout: float | None = None,
+        clock_error: float = DEFAULT_CLOCK_ERROR_S,
+    ) -> AsyncIterator[AreaHold[M]]:
+        """Have this member answer reads of ``machine`` alone, from its own state (docs/reads.md).
+
+            async with member.specialist(Inventory) as area:
+                await area.read(Inventory.left, "sku-1")
+
+        Meanwhile nobody is told anything of that part that this member does not know: commands and reads of it at other
+        members wait until it has applied as much.  One member at a time has a part; others wait for it as for a lock,
+        with the same ``ttl``, ``timeout`` and ``clock_error``.  If this member dies, whoever waits for it waits until
+        decided time has passed ``ttl``.
+
+        Raises:
+            NotGranted: another member had it for all of ``timeout``.
+            LockLost: the term ended before the block did, which was cancelled.
+            BadRequest: the ttl is too short for the clocks.
+            ContractError: it is no part of a program's own.
+        """
+        part = self._parts.part_named(machine)
+        if part.startswith(RESERVED):
+            raise ContractError(f"{part!r} is Paxon's own, and terms rest on it: a specialist has a part of your own")
+        rule = HoldingRule(ttl, clock_error)
+        async with Office(self, f"area {part}", AREA + part, rule, self._limit_s(timeout), self.name) as hold:
+            # The grant may be known here before it is applied here.
+            await self.reading(AtLeast(self.token)).read(Terms.holder, AREA + part)
+            area: AreaHold[M] = AreaHold(
+                part, hold, self.reading(STALE), self.reading(LINEARIZABLE), self._parts.part_of
+            )
+            try:
+                yield area
+            finally:
+                area.end()
 
     async def wait_leader(self) -> str:
         """The leader's name, once one is known here."""

@@ -45,10 +45,12 @@ from paxon.errors import (
 from paxon.net.peer_memory import PeerMemory
 from paxon.node.consistency import LINEARIZABLE, Consistency
 from paxon.node.freshness import Freshness
+from paxon.node.hold_back import NO_APPOINTMENTS, Appointments, Area
 from paxon.node.letters import (
     AskReading,
     AskSnapshot,
     HostMessage,
+    Known,
     PeerMessage,
     ReadingAt,
     SnapshotOffer,
@@ -84,7 +86,7 @@ again, but not from the file, and a file that is far behind the ledger answers n
 RECALL_BYTES = 128 * 1024
 """What one answer from the file carries; small, so that a member catching up does not delay live writes."""
 
-URGENT = frozenset((Presence, Present, Canvass, CanvassReply, HandOver, Superseded, AskReading, ReadingAt))
+URGENT = frozenset((Presence, Present, Canvass, CanvassReply, HandOver, Superseded, AskReading, ReadingAt, Known))
 """Small messages that bulk data must not delay."""
 
 INKED = frozenset((BeginBallot, NextBallot, LastVote, Success, CanvassReply, HandOver))
@@ -99,6 +101,7 @@ class Host:
     ``memory`` is what is known of the other members' ledgers.  ``terms`` are those of the leader's lease, and
     ``forgotten_lease_ms`` the longest that an earlier life of this member may have granted.
     Snapshots are taken and fetched if there is a ``store`` for them and the state machine can be captured.
+    ``appointments`` say whom an answer waits for; see ``hold_back``.
     After ``fatal`` was called the host is dead: nothing it is told has any effect.
     """
 
@@ -121,8 +124,10 @@ class Host:
         forgotten_lease_ms: int = 0,
         store: SnapshotStore | None = None,
         snapshots: SnapshotSettings | None = None,
+        appointments: Appointments = NO_APPOINTMENTS,
     ) -> None:
         self._me = me
+        self._rosters = rosters
         self._memory = memory or PeerMemory()
         self._applier = applier
         self._clock = clock
@@ -136,7 +141,9 @@ class Host:
         )
         self._freshness = Freshness(clock, self.legislator, terms.pause_ms)
         self._outbox = Outbox(ledger.line)
-        self._requests = Requests(me, limits, timing.retransmit_ms, boot, ledger.last_tried, clock, self._send)
+        self._requests = Requests(
+            me, limits, timing.retransmit_ms, boot, ledger.last_tried, clock, self._send, appointments
+        )
         self._snapshots: Snapshots | None = None
         if store is not None and applier.is_capturable:
             settings = snapshots or SnapshotSettings()
@@ -265,6 +272,15 @@ class Host:
         self._pump_soon()
         self._start_ticking()
 
+    def may_tell_reader(self, area: Area | None) -> bool:
+        """Whether a reader may be told at once what this member's state, as it is at this moment, says of ``area``."""
+        return self._requests.may_tell_reader(area, self.applied_until)
+
+    def tell_reader_later(self, area: Area | None, reply: Reply[int], timeout_ms: int) -> None:
+        """Give ``reply`` a result once a reader may be told what this member's state says of ``area`` now."""
+        self._requests.tell_reader_later(area, self.applied_until, reply, timeout_ms)
+        self._start_ticking()
+
     def stop(self) -> None:
         """Take in no more requests and hand leadership over; ``role`` tells when that has happened."""
         if self._is_dead:
@@ -318,6 +334,8 @@ class Host:
             self._requests.settle(slot, decree, self._applier.apply(slot, decree))
         for reading in effects.readings:
             self._requests.on_reading(reading.token, reading.passed_until)
+        if effects.passed:
+            self._notice_applied()
         if effects.passed or effects.readings:
             self._requests.serve_readers(self.applied_until)
             self._pump_soon()
@@ -327,6 +345,11 @@ class Host:
             self._recall(recall)
         if self._outbox.is_waiting:
             self._pump_soon()
+
+    def _notice_applied(self) -> None:
+        self._requests.on_applied()
+        if self._requests.is_specialist:
+            self._start_ticking()
 
     def _release(self, letters: list[Letter]) -> None:
         for letter in letters:
@@ -355,6 +378,7 @@ class Host:
         for token in self._requests.ask_readings(self.leader):
             self._read(token)
         self._requests.answer_others()
+        self._requests.tell_others(self._rosters.of(self.applied_until).members, self.applied_until)
         if self._outbox.is_waiting and not self.is_disk_full:
             self._sync()
 
@@ -486,6 +510,7 @@ class Host:
             self._handle(install)
         except SnapshotUnusable:
             return  # This process is over, and the next one begins with the state that was.
+        self._notice_applied()
         self._requests.serve_readers(self.applied_until)
         self._pump_soon()
 
@@ -533,7 +558,7 @@ class Host:
         if self._is_dead:
             return
         self._requests.on_tick(self.leader)
-        if self.open_requests:
+        if self.open_requests or self._requests.is_specialist:
             self._start_ticking()
         self._pump_soon()
 

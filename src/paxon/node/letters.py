@@ -87,5 +87,14 @@ class SnapshotPart(Struct, frozen=True):
     data: bytes
 
 
-HostMessage = Forward | Answers | Refusals | AskReading | ReadingAt | SnapshotOffer | AskSnapshot | SnapshotPart
+class Known(Struct, frozen=True):
+    """From a specialist to everybody: it has applied every slot below ``until``, and whoever asks it may hear so.
+
+    May be lost, repeated and overtaken: what it says stays true.
+    """
+
+    until: Slot
+
+
+HostMessage = Forward | Answers | Refusals | AskReading | ReadingAt | SnapshotOffer | AskSnapshot | SnapshotPart | Known
 PeerMessage = Message | HostMessage

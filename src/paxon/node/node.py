@@ -17,13 +17,21 @@ from typing import TypeVar, cast
 
 from paxon.core.decree import Ballot, NodeId
 from paxon.core.roster import ROSTER_LAG, Rosters
-from paxon.errors import Disowned, InvariantViolation, LedgerError, LedgerSyncFailed, ProtocolError, check
+from paxon.errors import (
+    Disowned,
+    InvariantViolation,
+    LedgerError,
+    LedgerSyncFailed,
+    ProtocolError,
+    check,
+)
 from paxon.net.handshake import Standing
 from paxon.net.links import Links, LocalIdentity, PeerAddress
 from paxon.net.peer_memory import PeerMemory
 from paxon.node.clock import LoopClock
 from paxon.node.config import MemberConfig
-from paxon.node.consistency import LINEARIZABLE, Consistency, Leased, Linearizable
+from paxon.node.consistency import LINEARIZABLE, Consistency, Leased, Linearizable, Stale
+from paxon.node.hold_back import NO_APPOINTMENTS, Appointments, Area
 from paxon.node.host import Host
 from paxon.node.letters import PeerMessage
 from paxon.node.ports import Reply
@@ -34,6 +42,7 @@ from paxon.node.shared_barrier import SharedBarrier
 from paxon.node.status import MemberStatus, ReadCounts, Role
 from paxon.node.vocabulary import PEER_VOCABULARY
 from paxon.rsm.applier import Applier
+from paxon.rsm.assembly import part_of
 from paxon.rsm.machine import ByteMachine
 from paxon.storage.directory import OsDirectory
 from paxon.storage.identity import DataDirectory, Remembrance
@@ -72,8 +81,12 @@ class Node:
     ``failed`` resolves if the member had to stop by itself: with the error to report.
     """
 
-    def __init__(self, config: MemberConfig, machine: ByteMachine) -> None:
+    def __init__(
+        self, config: MemberConfig, machine: ByteMachine, appointments: Appointments = NO_APPOINTMENTS
+    ) -> None:
+        """``appointments`` say whom an answer waits for; see ``hold_back``."""
         self._config = config
+        self._appointments = appointments
         self._names = {node: name for name, node in config.ids.items()}
         self._applier = Applier(machine)
         self._directory: DataDirectory | None = None
@@ -143,6 +156,7 @@ class Node:
             forgotten_lease_ms=directory.forgotten_lease_ms,
             store=store,
             snapshots=config.snapshots,
+            appointments=self._appointments,
         )
         await links.start()
         self._keeping = asyncio.ensure_future(self._keep_memory(directory))
@@ -258,14 +272,20 @@ class Node:
         """Answer ``question`` from this member's state once it keeps the promise of ``consistency`` (docs/reads.md).
 
         Raises:
-            NotLeader: no leader confirmed the read in time.
+            NotLeader: no leader confirmed the read in time, or a specialist was not heard in time.
             Behind: this member had not applied the slot in time that the read must reflect.
             RequestError: the state machine refused the question, or the member is shutting down.
         """
         waiting = self.wait_fit(timeout_ms, consistency)
         if waiting is not None:
             await waiting
-        return Applied(self._applier.applied_until - 1, self._applier.query(question))
+        try:
+            return Applied(self._applier.applied_until - 1, self._applier.query(question))
+        finally:
+            # Also a refusal tells of the state.
+            telling = self.wait_told(part_of(question), timeout_ms, consistency)
+            if telling is not None:
+                await telling
 
     def wait_fit(self, timeout_ms: int, consistency: Consistency) -> "asyncio.Future[int] | None":
         """What to await before this member's state is read with that promise; ``None`` if it keeps it right now.
@@ -286,6 +306,18 @@ class Node:
         fit: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         host.read(fit, timeout_ms, consistency)
         return fit
+
+    def wait_told(self, area: Area | None, timeout_ms: int, consistency: Consistency) -> "asyncio.Future[int] | None":
+        """What to await before a reader is told what this member's state says of ``area``; ``None`` if it may be now.
+
+        The future gets a ``NotLeader`` if a specialist was not heard in time; see ``hold_back``.
+        """
+        host = self._running
+        if isinstance(consistency, Stale) or host.may_tell_reader(area):
+            return None
+        told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        host.tell_reader_later(area, told, timeout_ms)
+        return told
 
     @property
     def applied(self) -> int:

@@ -6,7 +6,7 @@ command says, or other members.  A command leaves in one of three ways: applied,
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 from msgspec import Struct
@@ -50,6 +50,10 @@ class Pending(Struct):
             self.reply.set_exception(error)
 
 
+Tell = Callable[[Pending, Slot, Result], None]
+"""Tells a submitter what the state machine said, as ``Pending.succeed`` does, at once or when it may be told."""
+
+
 class Batch(Struct):
     """What one decree of ours holds.  It is ours if it passed as first proposed in ``ballot``."""
 
@@ -65,8 +69,9 @@ class Batch(Struct):
 class Proposals:
     """Every command taken in here that has no answer yet, except those forwarded to another member."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, tell: Tell = Pending.succeed) -> None:
         self._limits = limits
+        self._tell = tell
         self._waiting: deque[Pending] = deque()
         self._bytes = 0
         self._begun = 0
@@ -151,7 +156,7 @@ class Proposals:
                 continue
             check(len(results) == len(batch.pendings), "our decree holds our commands")
             for pending, result in zip(batch.pendings, results, strict=True):
-                pending.succeed(slot, result)
+                self._tell(pending, slot, result)
         return beaten
 
     def jump(self, until: Slot) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from paxon.errors import NotLeader, NotYetKnown
 from paxon.net.calls import CallServer
+from paxon.node.areas import Areas
 from paxon.node.config import MemberConfig
 from paxon.node.consistency import Consistency
 from paxon.node.node import Node
@@ -42,7 +43,7 @@ class Replica:
         """
         self.assembly = Assembly(parts, is_checked=is_checked)
         self.sessions = Sessions(self.assembly)
-        self.node = Node(config, self.sessions)
+        self.node = Node(config, self.sessions, Areas(self.assembly, config.ids))
         self._name = config.name
         self._upkeep: Upkeep | None = None
         self._port = self._client_port(config) if serves_clients else None

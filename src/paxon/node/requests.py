@@ -5,11 +5,14 @@ when a slot passes or a leader changes.  Does not know: the disk, the core, or w
 is due; the host drives it.
 """
 
+from collections.abc import Iterable
+
 from paxon.core.decree import Ballot, Decree, NodeId, Slot
 from paxon.errors import DiskFull, NotLeader, OutcomeUnknown, RequestError, Stopping
 from paxon.node.consistency import AtLeast, Consistency
 from paxon.node.forwarding import Incoming, Outgoing, Relay, Send
-from paxon.node.letters import Answers, AskReading, Forward, HostMessage, ReadingAt, Refusals
+from paxon.node.hold_back import Appointments, Area, HoldBack
+from paxon.node.letters import Answers, AskReading, Forward, HostMessage, Known, ReadingAt, Refusals
 from paxon.node.ports import Clock, Reply
 from paxon.node.proposals import NO_DEADLINE_MS, Applied, Batch, Pending, Proposals
 from paxon.node.readings import Readings
@@ -33,12 +36,17 @@ class Requests:
         earlier_lives: Ballot,
         clock: Clock,
         send: Send,
+        appointments: Appointments,
     ) -> None:
         self._me = me
         self._limits = limits
         self._retransmit_ms = retransmit_ms
         self._clock = clock
-        self._proposals = Proposals(limits)
+        self._send = send
+        self._hold_back = HoldBack(me, appointments)
+        self._is_known_due = False
+        """Whether the others are to be told how far we have applied."""
+        self._proposals = Proposals(limits, self._hold_back.tell_applied)
         self._outgoing = Outgoing(boot, retransmit_ms, send, limits.decree_bytes_max)
         self._incoming = Incoming(earlier_lives, send)
         self._readings = Readings(me, boot, retransmit_ms, send)
@@ -52,7 +60,8 @@ class Requests:
         """When we came to know ``_leader``."""
 
     def __len__(self) -> int:
-        return len(self._proposals) + len(self._outgoing) + len(self._refused) + len(self._readings)
+        under_way = len(self._proposals) + len(self._outgoing) + len(self._refused)
+        return under_way + len(self._readings) + len(self._hold_back)
 
     @property
     def queue_lengths(self) -> dict[str, int]:
@@ -65,6 +74,7 @@ class Requests:
             "refused commands": len(self._refused),
             "reads": len(self._readings),
             "reads of others": self._readings.foreign_barriers,
+            "answers held back": len(self._hold_back),
         }
 
     # --- taking in ---
@@ -79,7 +89,7 @@ class Requests:
             raise Stopping("this member is shutting down: ask another")
         if self._leader is not None and self._leader.owner == self._me:
             self._require_room()
-        self._proposals.admit(command, len(self._outgoing), self._outgoing.bytes)
+        self._proposals.admit(command, len(self._outgoing) + len(self._hold_back), self._outgoing.bytes)
         self._proposals.add(Pending(command, reply, self._clock.monotonic_ms() + timeout_ms))
 
     def read(self, reply: Reply[int], timeout_ms: int, consistency: Consistency) -> None:
@@ -95,6 +105,19 @@ class Requests:
             self._readings.add_for(consistency.slot, reply, deadline_ms)
         else:
             self._readings.add(reply, deadline_ms)
+
+    def may_tell_reader(self, area: Area | None, applied_until: Slot) -> bool:
+        """Whether a reader may be told at once what our state says; see ``HoldBack``."""
+        return self._hold_back.may_tell_reader(area, applied_until)
+
+    def tell_reader_later(self, area: Area | None, applied_until: Slot, reply: Reply[int], timeout_ms: int) -> None:
+        """Give ``reply`` a result once a reader may be told what our state says now."""
+        self._hold_back.tell_reader_later(area, applied_until, reply, self._clock.monotonic_ms() + timeout_ms)
+
+    @property
+    def is_specialist(self) -> bool:
+        """Whether others wait to hear from us how far we have applied."""
+        return self._hold_back.is_specialist
 
     @property
     def fresh_ms(self) -> int | None:
@@ -119,6 +142,8 @@ class Requests:
                 return self._readings.on_asked(sender, message)
             case ReadingAt():
                 self._readings.on_reading_at(message)
+            case Known(until=until):
+                self._hold_back.on_known(sender, until)
         return None
 
     # --- sending on ---
@@ -130,8 +155,9 @@ class Requests:
 
     @property
     def need_pumping(self) -> bool:
-        """Whether ``forward``, ``next_batch``, ``ask_readings`` or ``answer_others`` may have something to do."""
-        return self._proposals.are_waiting or self._readings.are_waiting or self._incoming.has_answers
+        """Whether ``forward``, ``next_batch``, ``ask_readings`` or one of the ``others`` may have something to do."""
+        is_asked = self._proposals.are_waiting or self._readings.are_waiting
+        return is_asked or self._incoming.has_answers or self._is_known_due
 
     def next_batch(self) -> list[Pending]:
         """The commands for one decree."""
@@ -157,6 +183,14 @@ class Requests:
         """Send other members the answers gathered in this step."""
         self._incoming.flush()
 
+    def tell_others(self, members: Iterable[NodeId], applied_until: Slot) -> None:
+        """Send ``members`` word of how far we have applied, if they wait for it: once for all that was applied."""
+        if self._is_known_due:
+            self._is_known_due = False
+            for member in members:
+                if member != self._me:
+                    self._send(member, Known(applied_until))
+
     # --- what becomes of them ---
 
     def settle(self, slot: Slot, decree: Decree, results: list[Result]) -> None:
@@ -166,6 +200,11 @@ class Requests:
     def jump(self, until: Slot) -> None:
         """Slots below ``until`` passed without our hearing of it one by one: ours in them have an unknown fate."""
         self._proposals.jump(until)
+
+    def on_applied(self) -> None:
+        """Our state has changed: somebody may be appointed no more, and others may have to hear how far we are."""
+        self._hold_back.release()
+        self._is_known_due = self._is_known_due or self._hold_back.is_specialist
 
     def on_reading(self, token: int, passed_until: Slot | None) -> None:
         """Our core answers a token."""
@@ -197,6 +236,9 @@ class Requests:
         self._proposals.expire(now_ms)
         self._outgoing.on_tick(leader, now_ms - self._led_since_ms, now_ms)
         self._readings.on_tick(leader, now_ms)
+        self._hold_back.on_tick(now_ms)
+        # Repeated for as long as anybody may wait for it: any of it may have been lost.
+        self._is_known_due = self._hold_back.is_specialist
 
     def stop(self) -> None:
         """Take in nothing more; what has not begun is refused, what has begun may still be answered."""
@@ -211,6 +253,7 @@ class Requests:
         unknown = OutcomeUnknown("this member stopped; the command may have been applied")
         self._proposals.abandon(unknown)
         self._outgoing.abandon(unknown)
+        self._hold_back.abandon()
 
     # --- inside ---
 

@@ -15,6 +15,7 @@ HOST_KINDS: Mapping[int, type] = {
     HOST_KINDS_FROM + 5: letters.SnapshotOffer,
     HOST_KINDS_FROM + 6: letters.AskSnapshot,
     HOST_KINDS_FROM + 7: letters.SnapshotPart,
+    HOST_KINDS_FROM + 8: letters.Known,
 }
 """Numbers are for ever, as in ``paxon.codec.messages``."""
 

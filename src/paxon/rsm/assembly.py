@@ -74,6 +74,11 @@ def encode(command: Command) -> bytes:
     return head_for(command.part) + command.body if isinstance(command, PartCall) else _encode(command)
 
 
+def part_of(call: bytes) -> str | None:
+    """The part that a command or question is for; ``None`` if it is for none."""
+    return call[1 : call[0] + 1].decode(errors="replace") if call and call[0] <= PART_BYTES_MAX else None
+
+
 FORMAT: Final = 1
 """Of a captured assembly."""
 

@@ -209,6 +209,17 @@ def decode_requests(command: bytes) -> list[Request]:
     return [_decode_perform(command) if command[:1] == b"\0" else _read(command)]
 
 
+def exchanges(command: bytes, answer: bytes) -> list[tuple[Request, bytes]]:
+    """Each request in a command of ``Sessions`` that was carried out, and the answer to it.
+
+    Raises:
+        msgspec.DecodeError: if it is no such answer.
+    """
+    requests = decode_requests(command)
+    answers = answers_of(answer, len(requests)) if answer[:1] == _TOGETHER else [answer]
+    return list(zip(requests, answers, strict=True))
+
+
 def _decode_perform(command: bytes) -> Perform:
     name_bytes, sequence, confirmed, has_command = _unpack(command)
     inner = _HEAD + name_bytes

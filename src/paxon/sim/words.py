@@ -23,6 +23,7 @@ from paxon.node.letters import (
     AskReading,
     AskSnapshot,
     Forward,
+    Known,
     PeerMessage,
     ReadingAt,
     Refusals,
@@ -134,6 +135,8 @@ def _attendance_words(message: PeerMessage) -> str:
             return f"{name} of all slots below {slot}, {size} bytes"
         case AskSnapshot(offer=offer, offset=offset) | SnapshotPart(offer=offer, offset=offset):
             return f"{name} of all slots below {offer.slot}, from byte {offset}"
+        case Known(until=until):
+            return f"{name}: all below {until}"
         case _:
             return name
 

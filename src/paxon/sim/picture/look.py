@@ -41,6 +41,7 @@ GROUPS: Final = (
     Group("AskReading", "read barrier, and its answer", (letters.AskReading, letters.ReadingAt), "#006a7a", "#4dc4d6"),
     Group("SnapshotOffer", "snapshot for who lacks too much",
           (letters.SnapshotOffer, letters.AskSnapshot, letters.SnapshotPart), "#7a4a7a", "#c9a3c9"),
+    Group("Known", "how far a specialist has applied", (letters.Known,), "#4f6b00", "#b4cc6a"),
     Group("Presence", "heartbeat, and its answer", (messages.Presence, messages.Present), "#68707c", "#98a2b0",
           is_shown=False),
     Group("other letters", "", (), "#59636e", "#9aa4ae"),
