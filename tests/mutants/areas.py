@@ -37,12 +37,12 @@ def read_elsewhere_before_the_specialist_knows(patch: Patch) -> None:
 @mutant(SOURCE, NODE + "test_an_acknowledgement_waits_until_the_specialist_has_applied_its_slot")
 def known_one_slot_too_early(patch: Patch) -> None:
     """A specialist that has applied everything before a command is taken to know of the command."""
-    original = HoldBack._may_tell
+    original = HoldBack.on_known
 
-    def early(self: HoldBack, area: Any, until: Any) -> bool:
-        return original(self, area, until - 1)
+    def early(self: HoldBack, sender: Any, until: Any) -> None:
+        original(self, sender, until + 1)
 
-    patch.replace(HoldBack, "_may_tell", early)
+    patch.replace(HoldBack, "on_known", early)
 
 
 @mutant(SOURCE, CLIENT + "test_a_term_that_ends_while_the_state_is_looked_at_is_not_counted_on")
