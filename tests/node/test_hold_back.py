@@ -9,7 +9,7 @@ from paxon.checker import Linearizable, Recorder, check_history
 from paxon.checker.model import Done, Got, Read, Write
 from paxon.checker.register import Register
 from paxon.core.decree import NodeId, Slot
-from paxon.errors import DeadlineExceeded, NotLeader
+from paxon.errors import DeadlineExceeded, NotLeader, Stopping
 from paxon.node.consistency import LINEARIZABLE
 from paxon.node.hold_back import EVERY_AREA, Area, HoldBack
 from paxon.node.letters import Known
@@ -207,6 +207,19 @@ def test_a_specialist_that_is_cut_off_is_waited_for_until_its_term_is_over() -> 
     done(stage, stage[2].submit(b"resign"))
     stage.run_until(lambda: all(answer.done() for answer in answers))
     assert [answer.error for answer in answers] == [None, None]
+
+
+def test_a_member_that_stops_keeps_nobody_waiting() -> None:
+    stage = appointed(3)
+    stage.isolate(3)
+    command, reader = stage[1].submit(b"x"), Answer[int]()
+    stage.run_until(lambda: b"x" in stage[1].machine.commands)
+    stage[1].host.tell_reader_later("book", reader, 60_000)
+    stage[1].host.end()
+    assert isinstance(command.error, DeadlineExceeded)
+    assert isinstance(reader.error, NotLeader)
+    with pytest.raises(Stopping):
+        stage[1].host.tell_reader_later("book", Answer[int](), 60_000)
 
 
 def test_lost_words_are_said_again() -> None:

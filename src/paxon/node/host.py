@@ -277,7 +277,11 @@ class Host:
         return self._requests.may_tell_reader(area, self.applied_until)
 
     def tell_reader_later(self, area: Area | None, reply: Reply[int], timeout_ms: int) -> None:
-        """Give ``reply`` a result once a reader may be told what this member's state says of ``area`` now."""
+        """Give ``reply`` a result once a reader may be told what this member's state says of ``area`` now.
+
+        Raises:
+            RequestError: if it is refused at once.
+        """
         self._requests.tell_reader_later(area, self.applied_until, reply, timeout_ms)
         self._start_ticking()
 

@@ -311,6 +311,9 @@ class Node:
         """What to await before a reader is told what this member's state says of ``area``; ``None`` if it may be now.
 
         The future gets a ``NotLeader`` if a specialist was not heard in time; see ``hold_back``.
+
+        Raises:
+            Stopping: nobody is answered here any more.
         """
         host = self._running
         if isinstance(consistency, Stale) or host.may_tell_reader(area):

@@ -111,7 +111,13 @@ class Requests:
         return self._hold_back.may_tell_reader(area, applied_until)
 
     def tell_reader_later(self, area: Area | None, applied_until: Slot, reply: Reply[int], timeout_ms: int) -> None:
-        """Give ``reply`` a result once a reader may be told what our state says now."""
+        """Give ``reply`` a result once a reader may be told what our state says now.
+
+        Raises:
+            Stopping: nobody is answered here any more.
+        """
+        if self._is_stopping:
+            raise Stopping("this member is shutting down: ask another")
         self._hold_back.tell_reader_later(area, applied_until, reply, self._clock.monotonic_ms() + timeout_ms)
 
     @property
