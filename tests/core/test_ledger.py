@@ -303,3 +303,13 @@ def test_what_was_jumped_over_before_the_beginning_is_no_news() -> None:
     for record in (Jumped(S2, 0), Passed(S1, LOW), Outcome(S2, A)):
         ledger.replay(record)
     assert (ledger.passed_until, ledger.line) == (S3, 6)
+
+
+def test_a_jump_over_what_the_beginning_has_finds_what_came_after_it_known_already() -> None:
+    """Slot 3 was known beyond a gap, slots 1 and 2 were jumped over, and a beginning within the gap fills it."""
+    whole = written(Outcome(S3, A), Jumped(S3, 7))
+    ledger = Ledger(Beginning(0, NO_BALLOT, NO_BALLOT, S2))
+    for record in (Outcome(S2, B), Outcome(S3, A), Jumped(S3, 7)):
+        ledger.replay(record)
+    assert (ledger.passed_until, ledger.known_until) == (whole.passed_until, whole.known_until) == (S4, S4)
+    assert ledger.stamp_ms == whole.stamp_ms

@@ -29,7 +29,6 @@ MUTANTS: dict[Mutant, str] = {
     snapshots.nothing_says_that_we_jumped: "applied only passed slots|stuck",
     snapshots.a_jump_keeps_votes: "remembers every vote|beyond its gap",
     snapshots.fetched_file_stays_a_draft: "stuck|FileNotFoundError|lets go of decrees",
-    snapshots.a_jump_forgets_proposals: "keeps in its queues",
 }
 
 SEEDS = (*range(2 * len(PROFILES)), *range(PROFILES.index("hasty") + 2 * len(PROFILES), 1_000, len(PROFILES)))

@@ -132,6 +132,11 @@ class Ledger:
                 self.line += 1
             case Passed(slot=slot) | Outcome(slot=slot) | Jumped(slot=slot) if slot < self._begins_at:
                 self.line += 1
+            case Jumped(slot=slot, stamp_ms=stamp_ms) if slot < self.passed_until:
+                # What it jumped over lies below our beginning, so the outcomes that were known beyond it before it
+                # was written have taken us further already.
+                self.stamp_ms = max(self.stamp_ms, stamp_ms)
+                self.line += 1
             case _:
                 self.write(record)
 
