@@ -55,9 +55,11 @@ def test_the_seeds_contain_what_they_are_meant_to_contain() -> None:
 
 @pytest.mark.parametrize("seed", [445, 1_000_025, 1_000_356, 1_000_806, 1_008_230, 1_015_825])
 def test_seeds_of_campaigns_that_once_broke(seed: int) -> None:
-    """A trimmed ledger began within a gap that it had jumped over; a disk was struck while its process had no open
-    files to spare; a stamp was that of a vote which a president could not know of; a member died as it wrote down that it was
-    disowned; one that was left behind with a higher promise was heard of long after the others had come to rest; and a
-    leader that was deposed kept commands of others in a slot that nobody used again.
+    """What broke each, in this order.
+
+    A trimmed ledger began within a gap that it had jumped over; a disk was struck while its process had no open files
+    to spare; a stamp was that of a vote which a president could not know of; a member died as it wrote down that it
+    was disowned; one that was left behind with a higher promise was heard of long after the others had come to rest;
+    a leader that was deposed kept commands of others in a slot that nobody used again.
     """
     World(seed).run()
