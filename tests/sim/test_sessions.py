@@ -29,8 +29,9 @@ from paxon.rsm.sessions import (
 )
 from paxon.sim.choice import SESSIONS_EVERY, subject_of
 from paxon.sim.plan import PROFILES
+from paxon.sim.replica import Replica, marked
 from paxon.sim.sessions.judge import Judge, Order
-from paxon.sim.sessions.machine import SessionedTally, addition, marked
+from paxon.sim.sessions.machine import PART, Tally, addition
 from paxon.sim.sessions.subject import SessionSubject
 from paxon.sim.subject import REGISTERS
 from paxon.sim.world import Report, Violation, World
@@ -132,9 +133,9 @@ def _run_seeds() -> None:
 
 
 def test_a_machine_that_is_restored_goes_on_like_the_one_that_was_captured() -> None:
-    there, here = SessionedTally("m1"), SessionedTally("m2")
+    there, here = Replica("m1", {PART: Tally()}), Replica("m2", {PART: Tally()})
 
-    def applied(machine: SessionedTally, slot: int, command: bytes) -> tuple[object, bytes]:
+    def applied(machine: Replica, slot: int, command: bytes) -> tuple[object, bytes]:
         return decode_answer(machine.apply(marked(slot, command), Context(Slot(slot), slot))), machine.digest
 
     announcement = there.errand(is_leader=False, now_ms=0)
@@ -179,7 +180,7 @@ class Court:
 
 def receipt(number: int) -> Done:
     """What a tally answers that has added nothing but this."""
-    tally = SessionedTally("m1")
+    tally = Replica("m1", {PART: Tally()})
     announcement = tally.errand(is_leader=False, now_ms=0)
     assert announcement is not None
     tally.apply(marked(1, announcement), Context(Slot(1), 1))

@@ -7,17 +7,13 @@ means to annoy behaves.  Does not know: members, or whether what it is told is r
 from collections.abc import Callable
 from typing import Protocol
 
-from paxon.core.decree import NodeId
-from paxon.errors import RequestError
 from paxon.rsm.sessions import Close, Ended, Open, answers_of, decode_answer, encode, encode_together
 from paxon.rsm.submitter import Submitter
 from paxon.sim.agenda import Agenda
 from paxon.sim.dice import Dice
+from paxon.sim.post import Ending, Post
 from paxon.sim.sessions.judge import Judge, Order
 from paxon.sim.sessions.machine import Failing
-
-Ending = bytes | RequestError | None
-"""How an attempt ends: with an answer, with an error, or with nothing, as the member is gone."""
 
 IN_FLIGHT_MAX = 16
 """Commands of one session without an answer; a client that has so many waits."""
@@ -27,9 +23,6 @@ TTL_MS = (300, 8_000)
 
 PAUSE_MS = (5, 250)
 """Before what failed is sent again."""
-
-PATIENCE_MS = (200, 4_000)
-"""How long an attempt may take before another one is made, whatever becomes of the first."""
 
 DEADLINE_MS = (100, 12_000)
 """When a client gives a command up: it is withdrawn when it would be sent again after that."""
@@ -60,14 +53,9 @@ class Exchange(Protocol):
 
     agenda: Agenda
     judge: Judge
+    post: Post
     random: Dice
     is_ending: bool
-
-    def some_member(self) -> NodeId:
-        """One of those that clients know."""
-
-    def submit(self, member: NodeId, request: bytes, heard: Callable[[Ending], None]) -> None:
-        """Submit a request at a member, once, and hear how that ends, if it ever does."""
 
     def failing(self, number: int) -> Failing:
         """Whether the command with this number is to fail, and how."""
@@ -98,7 +86,7 @@ class SimSession:
         self._unsent: set[int] = set()
         self._is_resending = False
         self._is_open = False
-        self._member = exchange.some_member()
+        self._member = exchange.post.some_member()
         """Where requests go, until one fails there."""
         self.is_over = False
         """Whether the client has turned its back on it."""
@@ -132,7 +120,7 @@ class SimSession:
         """End the session, whatever is under way in it."""
         self.is_over = True
         # Once: if it gets lost, the session ends by itself.
-        self._exchange.submit(self._member, encode(Close(self._submitter.session)), lambda ending: None)
+        self._exchange.post.submit(self._member, encode(Close(self._submitter.session)), lambda ending: None)
 
     # --- opening ---
 
@@ -211,26 +199,16 @@ class SimSession:
             self._on_answer(order.sequence, request, answer)
 
     def _attempt(self, request: bytes, heard: Callable[[Ending], None]) -> None:
-        """Submit a request; whoever hears nothing for long is told so, and may hear an answer all the same."""
-        is_heard = False
-        member = self._exchange.some_member() if self._random.random() < STRAYS else self._member
+        """Submit a request where the last one went well, or somewhere else."""
+        post = self._exchange.post
+        member = post.some_member() if self._random.random() < STRAYS else self._member
 
         def hear(ending: Ending) -> None:
-            nonlocal is_heard
-            # A failure that comes when another attempt is long under way is no reason for a third.
-            if not is_heard or isinstance(ending, bytes):
-                is_heard = True
-                if not isinstance(ending, bytes) and member == self._member:
-                    self._member = self._exchange.some_member()
-                heard(ending)
+            if not isinstance(ending, bytes) and member == self._member:
+                self._member = post.some_member()
+            heard(ending)
 
-        def lose_patience() -> None:
-            if not is_heard:
-                hear(None)
-
-        self._exchange.submit(member, request, hear)
-        if not is_heard:
-            self._later(PATIENCE_MS, "patience", lose_patience)
+        post.attempt(member, request, hear)
 
     def _on_answer(self, sequence: int, request: bytes, answer: bytes) -> None:
         settled = self._submitter.on_answer(sequence, answer)
@@ -252,7 +230,7 @@ class SimSession:
                 self._exchange.judge.repeated(order, decode_answer(ending), is_afterthought=True)
 
         if not self._exchange.is_ending:
-            self._exchange.submit(self._exchange.some_member(), request, heard)
+            self._exchange.post.submit(self._exchange.post.some_member(), request, heard)
 
     def _send_again(self, sequence: int) -> None:
         self._unsent.add(sequence)

@@ -1,33 +1,22 @@
 """The machine of a run with sessions: it shows what was applied twice, not at all, or out of order.
 
-Knows: the layers that ship, from sessions to a replicated object.  Does not know: who judges it.
-
-Every attempt to submit something is marked with a number of its own, which is taken off before
-``Sessions`` sees it.  So the simulator's oracle can go on demanding of every attempt that it passes
-at most once, although the request in it is sent again and again.
+Knows: what its commands do.  Does not know: who judges it, or the layers above it (``sim.replica``).
 """
 
 import hashlib
-from collections.abc import Callable, Generator, Iterable
-from contextlib import closing
 from typing import Final, Literal
 
 from msgspec import Struct, msgpack
 
 from paxon.errors import Rejected
-from paxon.rsm.assembly import Assembly, PartCall
+from paxon.rsm.assembly import PartCall
 from paxon.rsm.assembly import encode as encode_for_part
 from paxon.rsm.contract import Context, StateMachine, command, query
-from paxon.rsm.errands import errand
-from paxon.rsm.machine import Context as Decided
+from paxon.rsm.feed import Event
 from paxon.rsm.objects import Signature, question, submission
-from paxon.rsm.pieces import begun
-from paxon.rsm.sessions import Answer, Request, Sessions, answers_of, decode_answer, decode_requests
 
 PART: Final = "tally"
 """The name of the one part."""
-
-MARK_BYTES: Final = 8
 
 Failing = Literal["", "rejects", "breaks"]
 """How a command fails after it has changed the state: not at all, as it may, or as a bug would."""
@@ -109,94 +98,6 @@ def count_in(answer: bytes) -> int:
     return question(SIGNATURE, Tally.count)[1](answer)
 
 
-def marked(attempt: int, request: bytes) -> bytes:
-    """A request as an attempt that is unlike any other."""
-    return attempt.to_bytes(MARK_BYTES, "big") + request
-
-
-def unmarked(command: bytes) -> bytes:
-    """The request of an attempt."""
-    return command[MARK_BYTES:]
-
-
-class SessionedTally:
-    """``Sessions`` around an ``Assembly`` around a ``Tally``.
-
-    Satisfies ``ComparedMachine``, ``Capturable`` and ``Caretaker``.
-    ``heard`` is told of the requests in every command, what they were answered, and which numbers were added by them.
-    Some members carry out commands by the door for one and others by the door for many, and must not differ.
-    """
-
-    def __init__(
-        self,
-        member: str,
-        heard: Callable[[list[Request], Decided, list[Answer], list[int]], None] | None = None,
-        *,
-        applies_many: bool = False,
-    ) -> None:
-        self._member = member
-        self._heard = heard
-        self._applies_many = applies_many
-        self.tally = Tally()
-        self.assembly = Assembly({PART: self.tally})
-        self.sessions = Sessions(self.assembly)
-        self._past = b""
-        """A digest of everything that was applied, and of its answers."""
-
-    @property
-    def digest(self) -> bytes:
-        """See ``ComparedMachine``: of the past, and of what the present state is like."""
-        present = b"%d %d %d" % (len(self.sessions), self.tally.total, self.assembly.feed.next_number)
-        return self._past + present
-
-    def apply(self, command: bytes, context: Decided) -> bytes:
-        """See ``ByteMachine``."""
-        request, feed = unmarked(command), self.assembly.feed
-        events_before = feed.next_number
-        answer = self._answer(request, context)
-        past = b"%s %d %d %s %s" % (self._past, context.slot, context.now_ms, command, answer)
-        self._past = hashlib.blake2b(past, digest_size=16).digest()
-        if self._heard is not None:
-            added = [msgpack.decode(event.body, type=int) for event in feed.since(events_before)]
-            requests = decode_requests(request)
-            answers = [answer] if len(requests) == 1 else answers_of(answer, len(requests))
-            self._heard(requests, context, [decode_answer(one) for one in answers], added)
-        return answer
-
-    def _answer(self, request: bytes, context: Decided) -> bytes:
-        if not self._applies_many:
-            return self.sessions.apply(request, context)
-        (result,) = self.sessions.apply_all([request], context)
-        if not isinstance(result, bytes):
-            raise result
-        return result
-
-    def query(self, question: bytes) -> bytes:
-        """See ``ByteMachine``."""
-        return self.sessions.query(question)
-
-    def capture(self) -> Generator[bytes, None, None]:
-        """See ``Capturable``: the digest of the past, then the sessions."""
-        return begun(self._pieces())
-
-    def _pieces(self) -> Generator[bytes, None, None]:
-        with closing(self.sessions.capture()) as captured:
-            past = self._past
-            yield b""
-            yield past
-            yield from captured
-
-    def restore(self, pieces: Iterable[bytes]) -> None:
-        """See ``Capturable``."""
-        stream = iter(pieces)
-        past = next(stream, b"")
-        self.sessions.restore(stream)
-        self._past = past
-
-    def errand(self, is_leader: bool, now_ms: int) -> bytes | None:
-        """See ``Caretaker``."""
-        return errand(self.sessions, self.assembly, self._member, is_leader, now_ms)
-
-    def next_due_ms(self) -> int | None:
-        """See ``Caretaker``."""
-        return self.sessions.next_due_ms()
+def numbers_in(events: list[Event]) -> list[int]:
+    """The numbers that these events tell of."""
+    return [msgpack.decode(event.body, type=int) for event in events]

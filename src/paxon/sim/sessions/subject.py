@@ -4,12 +4,15 @@ from contextlib import AbstractContextManager, nullcontext
 from random import Random
 
 from paxon.core.decree import NodeId
-from paxon.rsm.sessions import Plain, encode
+from paxon.rsm.feed import Event
+from paxon.rsm.machine import Context
+from paxon.rsm.sessions import Answer, Plain, Request, encode
 from paxon.sim.greetings import name_of
 from paxon.sim.plan import Plan, unusual
+from paxon.sim.replica import Replica, marked
 from paxon.sim.sessions.clients import SessionClients
 from paxon.sim.sessions.judge import Judge
-from paxon.sim.sessions.machine import QUESTION, SessionedTally, marked
+from paxon.sim.sessions.machine import PART, QUESTION, Tally, numbers_in
 from paxon.sim.sessions.witness import SessionWitness
 from paxon.sim.strikes import Strikes
 from paxon.sim.subject import Onlookers
@@ -45,13 +48,17 @@ class SessionSubject:
         self._judge = Judge()
         self._witness: SessionWitness | None = None
 
-    def reference(self) -> SessionedTally:
+    def reference(self) -> Replica:
         """See ``Subject``."""
-        return SessionedTally("nobody", self._judge.decided)
 
-    def machine(self, member: NodeId, life: int, strikes: Strikes) -> SessionedTally:
+        def heard(requests: list[Request], context: Context, answers: list[Answer], events: list[Event]) -> None:
+            self._judge.decided(requests, context, answers, numbers_in(events))
+
+        return Replica("nobody", {PART: Tally()}, heard)
+
+    def machine(self, member: NodeId, life: int, strikes: Strikes) -> Replica:
         """See ``Subject``."""
-        return SessionedTally(name_of(member), applies_many=member % 2 == 0)
+        return Replica(name_of(member), {PART: Tally()}, applies_many=member % 2 == 0)
 
     def orders(self, seed: int, clients: Random, strikes: Strikes) -> SessionOrders:
         """See ``Subject``."""

@@ -20,8 +20,9 @@ from paxon.rsm.sessions import Answer, Done, Ended, Plain, decode_answer, decode
 from paxon.sim.agenda import Agenda, Trace
 from paxon.sim.history import STEPS_MAX
 from paxon.sim.machine import Raised, Result
+from paxon.sim.replica import unmarked
 from paxon.sim.sessions.judge import Judge, Order
-from paxon.sim.sessions.machine import count_in, receipt_in, unmarked
+from paxon.sim.sessions.machine import count_in, receipt_in
 
 NO_CALL = 0
 """The number of what is no call of a client: an attempt of a session, or an errand."""
