@@ -28,8 +28,8 @@ from paxon.client.connecting import OutsideClient
 SETTLE_S = (0.3, 1.0)
 """How long a round lets the load run before it kills, at random between these."""
 
-PATIENT_S, HASTY_S = 30.0, 0.25
-"""Time limits of a call: longer than any election, and shorter than most."""
+PATIENT_S, HASTY_S = 30.0, 0.05
+"""Time limits of a call: longer than any election, and shorter than most interruptions."""
 
 PAUSE_S = 0.01
 """A client that is refused waits for so long."""

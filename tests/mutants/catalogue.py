@@ -12,6 +12,7 @@ from tests.mutants import (
     leases,
     links,
     machine,
+    offices,
     presidency,
     recipes,
     snapshots,
@@ -42,5 +43,6 @@ MUTANTS = _in(
     recipes,
     capture,
     exactly_once,
+    offices,
 )
 """In the order of the catalogue: the protocol first, then what surrounds it."""

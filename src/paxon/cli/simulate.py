@@ -51,8 +51,8 @@ def _in_a_folder(context: click.Context, parameter: click.Parameter, file: Path 
 @click.option("--machine", metavar="MODULE:CLASS", help="Your own state machine.  [default: the simulator's]")
 @click.option(
     "--workload",
-    metavar="MODULE:NAME|registers|sessions",
-    help="What clients ask of it; of the simulator's own: registers or sessions.  [default: what its class says; both]",
+    metavar="NAME",
+    help="What clients ask of it; without one: registers, sessions or terms.  [default: what its class says; all]",
 )
 @click.option(
     "--history",

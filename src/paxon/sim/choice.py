@@ -8,12 +8,17 @@ from paxon.sim.guard.subject import subject_named
 from paxon.sim.sessions.subject import WORKLOAD as SESSIONS
 from paxon.sim.sessions.subject import SessionSubject
 from paxon.sim.subject import REGISTERS, Subject
+from paxon.sim.terms.subject import WORKLOAD as TERMS
+from paxon.sim.terms.subject import TermSubject
 
-WORKLOADS = ("registers", SESSIONS)
+WORKLOADS = ("registers", SESSIONS, TERMS)
 """The simulator's own, by name."""
 
 SESSIONS_EVERY = 5
 """One seed of so many has clients with sessions; no number of mixes of faults, so that every mix has some."""
+
+TERMS_EVERY, TERMS_FROM = 10, 6
+"""One seed of so many has holders of offices, the first of them this one: none of those with sessions."""
 
 
 def subject_of(seed: int, machine: str | None, workload: str | None) -> Subject:
@@ -26,5 +31,7 @@ def subject_of(seed: int, machine: str | None, workload: str | None) -> Subject:
         return subject_named(machine, workload)
     if workload is not None and workload not in WORKLOADS:
         raise ConfigurationError(f"there is no workload {workload!r} without a machine; there are {WORKLOADS}")
-    has_sessions = workload == SESSIONS or (workload is None and seed % SESSIONS_EVERY == SESSIONS_EVERY - 1)
-    return SessionSubject() if has_sessions else REGISTERS
+    if workload is None:
+        has_sessions, has_terms = seed % SESSIONS_EVERY == SESSIONS_EVERY - 1, seed % TERMS_EVERY == TERMS_FROM
+        workload = SESSIONS if has_sessions else TERMS if has_terms else ""
+    return SessionSubject() if workload == SESSIONS else TermSubject() if workload == TERMS else REGISTERS

@@ -25,8 +25,11 @@ LOOK_EVERY_MS = 100
 """How often members look whether they have an errand."""
 
 DUE_SOON_MS = 10_000
-"""What is due so soon after everything else is done is waited for: nothing stirs until then, and the quiet that comes
-after is shorter.  A wall clock that is behind decided time may leave something for later."""
+"""What is due so soon after everything else is done is waited for, so that nothing stirs in the quiet that comes after.
+A wall clock that is behind decided time may leave something for later."""
+
+OVERDUE_MS = 1_000
+"""Nothing waits for longer than this after its time has come."""
 
 
 class Attempt(Request):
@@ -70,8 +73,8 @@ class Post:
         self._attempts = 0
         self._errands: set[NodeId] = set()
         """Who has an errand under way."""
-        self._done_ms: int | None = None
-        """When everything that does not wait for time was first done."""
+        self._is_quiet = False
+        """Whether nothing was due soon, once."""
 
     def some_member(self) -> NodeId:
         """One of those that clients know."""
@@ -121,13 +124,10 @@ class Post:
     def unfinished(self) -> str:
         """What members still have to do unasked, in words.  Asked when clients are done."""
         for member in self._workload.members:
-            if self._members[member].errand() is not None:
+            if not self._is_quiet and self._members[member].errand() is not None:
                 return f"member {member} has an errand"
-        if self._done_ms is None:
-            self._done_ms = self._agenda.now_ms
-        # The same moment whenever it is asked, or what is due a little later would come into view in the quiet.
-        ahead_ms = max(0, self._done_ms + DUE_SOON_MS - self._agenda.now_ms)
-        for member in self._workload.members:
-            if self._members[member].is_due(ahead_ms):
+            # Members that were left behind may still hand in what clients asked of them long ago.
+            if self._members[member].is_due(-OVERDUE_MS if self._is_quiet else DUE_SOON_MS):
                 return f"what is due has not happened, and member {member} leads"
+        self._is_quiet = True
         return ""

@@ -162,6 +162,9 @@ def unemptied_at(world: "World", member: Member) -> str:
         return ""
     ledger, slip = host.legislator.ledger, host.legislator.slip
     queues = {name: length for name, length in host.queue_lengths.items() if length}
+    if world.left_behind:
+        # Whoever was left behind may ask at any time, for clients that wait for seconds and for whom nobody waits.
+        queues.pop("reads of others", None)
     if queues:
         return f"in its queues {queues}"
     if isinstance(slip, Polling) and (slip.open or slip.forced or slip.questions or slip.waiting):

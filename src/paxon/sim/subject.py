@@ -50,6 +50,9 @@ class Clients(Protocol):
 class Subject(Protocol):
     """A kind of state machine, as the simulator handles it."""
 
+    def plan(self, seed: int, plan: Plan) -> Plan:
+        """The plan of a seed, or what has to be otherwise for this subject."""
+
     def reference(self) -> ComparedMachine:
         """The machine that no member has, which shows what the others should come to."""
 
@@ -76,6 +79,10 @@ class Subject(Protocol):
 
 class RegisterSubject:
     """Satisfies ``Subject`` with ``Registers``."""
+
+    def plan(self, seed: int, plan: Plan) -> Plan:
+        """See ``Subject``."""
+        return plan
 
     def reference(self) -> ComparedMachine:
         """See ``Subject``."""

@@ -46,6 +46,8 @@ PARTS = {
     "sim/sessions/judge.py": JUDGE,
     "sim/sessions/machine.py": "state machine",
     "sim/sessions/witness.py": JUDGE,
+    "sim/terms/": "clients",
+    "sim/terms/judge.py": JUDGE,
     "sim/workload.py": "clients",
 }
 """Part by file or directory of the package; the longest that fits counts."""

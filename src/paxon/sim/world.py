@@ -133,7 +133,7 @@ class World:
     ) -> None:
         """``spared`` are strikes that are left out (see ``strikes``), ``deal`` how letters are dealt (see ``deal``)."""
         self.seed = seed
-        self.plan = plan_of(seed) if plan is None else plan
+        self.plan = subject.plan(seed, plan_of(seed) if plan is None else plan)
         self.agenda = Agenda()
         self.trace = Trace(watcher)
         self.strikes = Strikes(self.agenda, spared)

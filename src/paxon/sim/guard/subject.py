@@ -115,6 +115,10 @@ class UserSubject:
 
     # --- Subject ---
 
+    def plan(self, seed: int, plan: Plan) -> Plan:
+        """See ``Subject``."""
+        return plan
+
     def reference(self) -> GuardedMachine:
         """See ``Subject``."""
         return self.placed(Mix())

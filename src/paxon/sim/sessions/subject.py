@@ -48,6 +48,10 @@ class SessionSubject:
         self._judge = Judge()
         self._witness: SessionWitness | None = None
 
+    def plan(self, seed: int, plan: Plan) -> Plan:
+        """See ``Subject``."""
+        return plan
+
     def reference(self) -> Replica:
         """See ``Subject``."""
 
