@@ -215,12 +215,33 @@ def test_two_machines_of_one_name_are_told_apart_by_parts() -> None:
     with pytest.raises(paxon.ContractError, match="two parts are named 'Inventory'"):
         Cluster(Inventory, Inventory)
 
-    class Other(Inventory):
-        """The same again."""
-
     async def main() -> None:
-        async with Cluster(parts={"one": Inventory, "two": Other}, members=1) as cluster:
-            with pytest.raises(paxon.ContractError, match=r"several parts \(one, two\)"):
+        async with Cluster(parts={"one": Inventory, "two": Inventory}, members=1) as cluster:
+            with pytest.raises(paxon.ContractError, match=r"several parts \(one, two\): derive a class for each"):
+                await cluster[1].submit(Inventory.supply, "sku-1")
+
+    run(main())
+
+
+class Shop(Inventory):
+    """The same again, of its own."""
+
+
+class Depot(Inventory):
+    """And again."""
+
+
+def test_a_derived_class_is_a_part_of_its_own_with_the_commands_that_it_inherits() -> None:
+    async def main() -> None:
+        async with Cluster(Inventory, Shop, members=1) as cluster:
+            assert await cluster[1].submit(Shop.supply, "sku-1", 5) == 5
+            assert await cluster[1].submit(Inventory.supply, "sku-1") == 1
+            assert await cluster[1].read(Shop.left, "sku-1") == 5
+        async with Cluster(Shop, members=1) as cluster:
+            # Of a class that is no part itself, it can be nobody else's.
+            assert await cluster[1].submit(Inventory.supply, "sku-1", 2) == 2
+        async with Cluster(Shop, Depot, members=1) as cluster:
+            with pytest.raises(paxon.ContractError, match="call it by the class you mean, Depot or Shop"):
                 await cluster[1].submit(Inventory.supply, "sku-1")
 
     run(main())

@@ -10,7 +10,7 @@ from paxon.collections import STANDARD
 from paxon.errors import ContractError
 from paxon.rsm.assembly import head_for
 from paxon.rsm.calls import Spelling
-from paxon.rsm.contract import StateMachine
+from paxon.rsm.contract import StateMachine, inherited_from
 from paxon.rsm.objects import Signature, wrong_kind
 
 M = TypeVar("M", bound=StateMachine)
@@ -57,22 +57,27 @@ class Parts:
         """
         self.kinds = {**own, **STANDARD}
         self._found: dict[Callable[..., Any], list[PartMethod]] = {}
+        inherited: dict[Callable[..., Any], list[PartMethod]] = {}
         for name, kind in self.kinds.items():
-            signature = Signature(kind)
-            for spelling in signature.spellings:
-                self._found.setdefault(spelling.method.function, []).append(PartMethod(name, spelling))
+            for spelling in Signature(kind).spellings:
+                method = PartMethod(name, spelling)
+                self._found.setdefault(spelling.method.function, []).append(method)
+                for function in inherited_from(spelling.method.function):
+                    inherited.setdefault(function, []).append(method)
+        # A method of a class that is no part itself is that of the part that inherits it.
+        self._found = inherited | self._found
         for function, found in self._found.items():
             # A user may well have a part of a ready-made class.
             self._found[function] = [one for one in found if not one.part.startswith(RESERVED)] or found
         self._only = {function: found[0] for function, found in self._found.items() if len(found) == 1}
 
-    def part_of(self, method: Callable[..., Any]) -> str:
+    def part_of(self, function: Callable[..., Any]) -> str:
         """The one part that has this command or query.
 
         Raises:
             ContractError: if none or several have it.
         """
-        return self._find(method).part
+        return self._find(function).part
 
     def part_named(self, kind: type[StateMachine]) -> str:
         """The one part of this class.
@@ -97,7 +102,11 @@ class Parts:
             known = ", ".join(kind.__name__ for part, kind in self.kinds.items() if not part.startswith(RESERVED))
             raise ContractError(f"{name} is no command or query of the classes given here ({known or 'none'})")
         parts = ", ".join(one.part for one in found)
-        raise ContractError(f"{name} belongs to several parts ({parts}): derive a class for each")
+        kinds = sorted({self.kinds[one.part].__name__ for one in found})
+        remedy = (
+            "derive a class for each" if len(kinds) == 1 else f"call it by the class you mean, {' or '.join(kinds)}"
+        )
+        raise ContractError(f"{name} belongs to several parts ({parts}): {remedy}")
 
     def command(self, function: Callable[..., Any]) -> "PartMethod":
         """The one command that ``function`` is.

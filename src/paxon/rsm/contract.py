@@ -7,7 +7,8 @@ A user's class derives from ``StateMachine``, marks the methods that change stat
 attributes.  Both are ordinary methods, and can be called as such in a test.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import update_wrapper
 from types import FunctionType
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, cast, get_type_hints, overload
 
@@ -231,6 +232,19 @@ class StateMachine:
     at once while commands wait: it is for small states.  ``restore`` has ``data`` for the whole state.
     """
 
+    def __init_subclass__(cls, **named: Any) -> None:
+        """Give the class functions of its own for the commands and queries that it inherits.
+
+        Whoever calls ``Derived.add`` or ``Base.add`` says by that function which of the two is meant.
+        """
+        super().__init_subclass__(**named)
+        inherited: dict[str, Any] = {}
+        for parent in reversed(cls.__mro__[1:]):
+            inherited.update(vars(parent))
+        for attribute, method in inherited.items():
+            if attribute not in vars(cls) and isinstance(getattr(method, MARK, None), Mark):
+                setattr(cls, attribute, _copied(method, f"{cls.__qualname__}.{attribute}"))
+
     def __new__(cls, *arguments: Any, **named: Any) -> Self:
         machine = super().__new__(cls)
         object.__setattr__(machine, JOURNAL, Journal())
@@ -264,6 +278,20 @@ class StateMachine:
         before = getattr(self, name)
         object.__delattr__(self, name)
         journal_of(self).note(lambda: object.__setattr__(self, name, before))
+
+
+def _copied(method: FunctionType, qualified_name: str) -> FunctionType:
+    copied = FunctionType(method.__code__, method.__globals__, method.__name__, method.__defaults__, method.__closure__)
+    copied.__kwdefaults__ = method.__kwdefaults__
+    update_wrapper(copied, method)
+    copied.__qualname__ = qualified_name
+    return copied
+
+
+def inherited_from(function: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """The functions of the classes from which a command or query was inherited, the nearest first."""
+    while (function := getattr(function, "__wrapped__", None)) is not None:  # type: ignore[assignment]
+        yield function
 
 
 def journal_of(machine: StateMachine) -> Journal:
