@@ -75,7 +75,7 @@ def the_dead_are_granted(patch: Patch) -> None:
     """The next in the queue has the office, though its place has lapsed."""
 
     def blind(self: Seats, ctx: Context, name: str) -> None:
-        for seat in self._contenders(name):
+        for seat in self.contenders(name):
             if not self._fits(name, seat):
                 return
             self._rise(self.seekers_by_name, name, seat.seeker)

@@ -50,35 +50,7 @@ class RWLocks(Seats):
             )
         return self._seek(ctx, name, Seat(seeker, room, ttl_ms, value), wait)
 
-    @command
-    def renew(self, ctx: Context, name: Name, holder: Identity, token: int, ttl_ms: DurationMs) -> Grant:
-        """Prolong a grant to ``ttl_ms`` from now, or leave it as it is if it lasts longer.
-
-        Raises:
-            NotHolder: if it has ended.
-        """
-        return self._renew(ctx, name, holder, token, ttl_ms)
-
-    @command
-    def resign(self, ctx: Context, name: Name, holder: Identity, token: int) -> None:
-        """End a grant; its holder has stopped reading or writing before.
-
-        Raises:
-            NotHolder: if it has ended.
-        """
-        self._resign(ctx, name, holder, token)
-
-    @command
-    def withdraw(self, ctx: Context, name: Name, seeker: Identity) -> bool:
-        """Neither wait for the lock nor hold it; whether the seeker did one of them."""
-        return self._withdraw(ctx, name, seeker)
-
     @query
     def holders(self, name: Name) -> tuple[Seat, ...]:
         """Who has the lock, in the order of their grants."""
         return self._holders(name)
-
-    @query
-    def contenders(self, name: Name) -> tuple[Seat, ...]:
-        """Who waits for the lock, the next one first."""
-        return self._contenders(name)

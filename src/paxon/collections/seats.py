@@ -19,8 +19,8 @@ from msgspec import Struct, structs
 from paxon.collections.lapsing import Lapsing, moment_after
 from paxon.collections.refusals import LimitReached, NotHolder
 from paxon.collections.tables import Table, find, put_in, take_out
-from paxon.collections.values import ABREAST_MAX, ENTRIES_MAX, Identity, Label, Name
-from paxon.rsm.contract import Context
+from paxon.collections.values import ABREAST_MAX, ENTRIES_MAX, DurationMs, Identity, Label, Name
+from paxon.rsm.contract import Context, command, query
 
 WAITING: Final = 0
 """In the place of a token: there is none yet."""
@@ -110,9 +110,6 @@ class Seats(Lapsing[tuple[str, bytes]]):
 
     ``W`` has the order of its dictionary.  That is the order of coming, because commands that refuse do so before they
     change anything: a key that is taken out and put back by a rollback would go to the end.
-
-    Each structure has its commands in its own body, though they only pass on: a node tells by the function which part a
-    call is for, and a command that two structures inherit would belong to both.
     """
 
     TOPIC: ClassVar[str]
@@ -151,25 +148,33 @@ class Seats(Lapsing[tuple[str, bytes]]):
         self._tell(ctx, Queued(name, seeker, wanted.value))
         return Place(waiting + 1, ctx.now_ms, until_ms)
 
-    def _renew(self, ctx: Context, name: str, holder: bytes, token: int, ttl_ms: int) -> Grant:
-        """Prolong a grant.
+    @command
+    def renew(self, ctx: Context, name: Name, holder: Identity, token: int, ttl_ms: DurationMs) -> Grant:
+        """Prolong a grant to ``ttl_ms`` from now, or leave it as it is if it lasts longer.
 
         Raises:
-            NotHolder: if it is not held under this token.
+            NotHolder: if it has ended.
         """
         return self._prolong(ctx, name, self._held(name, holder, token), ttl_ms)
 
-    def _resign(self, ctx: Context, name: str, holder: bytes, token: int) -> None:
+    @command
+    def resign(self, ctx: Context, name: Name, holder: Identity, token: int) -> None:
         """End a grant; whoever is next has the name in the same step.
 
+        The holder stops whatever it does under the grant *before* it resigns.
+
         Raises:
-            NotHolder: if it is not held under this token.
+            NotHolder: if it has ended.
         """
         self._held(name, holder, token)
         self._end(ctx, name, holder, has_lapsed=False)
 
-    def _withdraw(self, ctx: Context, name: str, seeker: bytes) -> bool:
-        """Give up whatever the seeker has, place or grant; tell whether it had any."""
+    @command
+    def withdraw(self, ctx: Context, name: Name, seeker: Identity) -> bool:
+        """Neither wait for the name nor hold it; whether the seeker did one of them.
+
+        For those who give up waiting: the name may have become theirs just then, and one call settles it.
+        """
         if find(self.holders_by_name, name, seeker) is not None:
             self._end(ctx, name, seeker, has_lapsed=False)
             return True
@@ -181,8 +186,9 @@ class Seats(Lapsing[tuple[str, bytes]]):
     def _holders(self, name: str) -> tuple[Seat, ...]:
         return tuple(self.holders_by_name.get(name, {}).values())
 
-    def _contenders(self, name: str) -> tuple[Seat, ...]:
-        """Those who wait, the next one first."""
+    @query
+    def contenders(self, name: Name) -> tuple[Seat, ...]:
+        """Who waits for the name, the next one first."""
         return tuple(self.seekers_by_name.get(name, {}).values())
 
     def _lapse(self, ctx: Context, key: tuple[str, bytes]) -> None:

@@ -44,35 +44,7 @@ class Semaphores(Seats):
             )
         return self._seek(ctx, name, Seat(seeker, limit, ttl_ms, value), wait)
 
-    @command
-    def renew(self, ctx: Context, name: Name, holder: Identity, token: int, ttl_ms: DurationMs) -> Grant:
-        """Prolong a permit to ``ttl_ms`` from now, or leave it as it is if it lasts longer.
-
-        Raises:
-            NotHolder: if it has ended.
-        """
-        return self._renew(ctx, name, holder, token, ttl_ms)
-
-    @command
-    def resign(self, ctx: Context, name: Name, holder: Identity, token: int) -> None:
-        """Give a permit back; its holder has stopped using it before.
-
-        Raises:
-            NotHolder: if it has ended.
-        """
-        self._resign(ctx, name, holder, token)
-
-    @command
-    def withdraw(self, ctx: Context, name: Name, seeker: Identity) -> bool:
-        """Neither wait for a permit nor hold one; whether the seeker did one of them."""
-        return self._withdraw(ctx, name, seeker)
-
     @query
     def holders(self, name: Name) -> tuple[Seat, ...]:
         """Who has a permit, in the order of their grants."""
         return self._holders(name)
-
-    @query
-    def contenders(self, name: Name) -> tuple[Seat, ...]:
-        """Who waits for a permit, the next one first."""
-        return self._contenders(name)

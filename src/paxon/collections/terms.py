@@ -39,39 +39,8 @@ class Terms(Seats):
         """
         return self._seek(ctx, name, Seat(seeker, 1, ttl_ms, value), wait)
 
-    @command
-    def renew(self, ctx: Context, name: Name, holder: Identity, token: int, ttl_ms: DurationMs) -> Grant:
-        """Prolong the term to ``ttl_ms`` from now, or leave it as it is if it lasts longer.
-
-        Raises:
-            NotHolder: if the term has ended.
-        """
-        return self._renew(ctx, name, holder, token, ttl_ms)
-
-    @command
-    def resign(self, ctx: Context, name: Name, holder: Identity, token: int) -> None:
-        """End the term.  The holder stops whatever it does in office *before* it resigns.
-
-        Raises:
-            NotHolder: if the term has ended.
-        """
-        self._resign(ctx, name, holder, token)
-
-    @command
-    def withdraw(self, ctx: Context, name: Name, seeker: Identity) -> bool:
-        """Neither wait for the office nor hold it; whether the seeker did one of them.
-
-        For those who give up waiting: the office may have become theirs just then, and one call settles it.
-        """
-        return self._withdraw(ctx, name, seeker)
-
     @query
     def holder(self, name: Name) -> Seat | None:
         """Who has the office."""
         holders = self._holders(name)
         return holders[0] if holders else None
-
-    @query
-    def contenders(self, name: Name) -> tuple[Seat, ...]:
-        """Who waits for the office, the next one first."""
-        return self._contenders(name)

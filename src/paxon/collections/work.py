@@ -15,8 +15,8 @@ from paxon.collections.heap import pop, push
 from paxon.collections.lapsing import Lapsing, moment_after
 from paxon.collections.refusals import LimitReached, NoSuchLetter, NotClaimed
 from paxon.collections.tables import Table, find, page, put_in, take_out
-from paxon.collections.values import ENTRIES_MAX, Identity, Integer, Name, Value
-from paxon.rsm.contract import Context
+from paxon.collections.values import ENTRIES_MAX, DurationMs, Identity, Integer, Name, PageSize, Value
+from paxon.rsm.contract import Context, command, query
 
 ATTEMPTS_MAX: Final = 1_000_000
 """More is for ever, and for ever is what 0 means."""
@@ -115,8 +115,6 @@ class Work(Lapsing[tuple[str, int]]):
     * ``c.until_ms > t`` for every claim ``c``, and its token is greater than every token given out before it.
     * A dead letter has ``attempts >= attempts_max > 0``; every other item that can be claimed has fewer.
     * ``count`` is the number of all items.
-
-    For why its commands are in ``Queues`` and again in ``PriorityQueues``, see ``Seats``.
     """
 
     TOPIC: ClassVar[str]
@@ -146,8 +144,9 @@ class Work(Lapsing[tuple[str, int]]):
         self._offer(ctx, name, self.last_number, item)
         return self.last_number
 
-    def _claim(self, ctx: Context, name: str, claimant: bytes, lease_ms: int) -> Claim | None:
-        """Have the first item, if there is any."""
+    @command
+    def claim(self, ctx: Context, name: Name, claimant: Identity, lease_ms: DurationMs) -> Claim | None:
+        """Have the first item for ``lease_ms``, or ``None`` if none is ready; a ``Ready`` event tells of one."""
         number = self._take_first(name)
         if number is None:
             return None
@@ -160,11 +159,12 @@ class Work(Lapsing[tuple[str, int]]):
         self._schedule((name, number), until_ms)
         return Claim(number, item.body, item.priority, self.last_token, item.attempts, ctx.now_ms, until_ms)
 
-    def _ack(self, ctx: Context, name: str, number: int, token: int) -> None:
-        """Be done with an item.
+    @command
+    def ack(self, ctx: Context, name: Name, number: int, token: int) -> None:
+        """Be done with an item: it is gone.
 
         Raises:
-            NotClaimed: if it is not claimed under this token.
+            NotClaimed: if the claim has ended.
         """
         self._claimed(name, number, token)
         self._end_claim(name, number)
@@ -172,11 +172,12 @@ class Work(Lapsing[tuple[str, int]]):
         self.count -= 1
         self._tell(ctx, Done(name, number))
 
-    def _extend(self, ctx: Context, name: str, number: int, token: int, lease_ms: int) -> int:
-        """Prolong a claim; the decided time at which it lapses.
+    @command
+    def extend(self, ctx: Context, name: Name, number: int, token: int, lease_ms: DurationMs) -> int:
+        """Prolong a claim to ``lease_ms`` from now, unless it lasts longer; the decided time at which it lapses.
 
         Raises:
-            NotClaimed: if the item is not claimed under this token.
+            NotClaimed: if the claim has ended.
         """
         claiming = self._claimed(name, number, token)
         # Never shortened: whoever works on it may rest on an earlier answer that said a later time.
@@ -185,17 +186,19 @@ class Work(Lapsing[tuple[str, int]]):
         self._reschedule((name, number), claiming.until_ms, until_ms)
         return until_ms
 
-    def _release(self, ctx: Context, name: str, number: int, token: int) -> None:
-        """Give an item back.
+    @command
+    def release(self, ctx: Context, name: Name, number: int, token: int) -> None:
+        """Give an item back to where it stood, or to the dead letters if that was its last attempt.
 
         Raises:
-            NotClaimed: if it is not claimed under this token.
+            NotClaimed: if the claim has ended.
         """
         self._claimed(name, number, token)
         self._return(ctx, name, number)
 
-    def _revive(self, ctx: Context, name: str, number: int) -> None:
-        """Let a dead letter be claimed again, as if it had never been.
+    @command
+    def revive(self, ctx: Context, name: Name, number: int) -> None:
+        """Let a dead letter be claimed again, with all its attempts before it.
 
         Raises:
             NoSuchLetter: if there is none of this number.
@@ -204,7 +207,8 @@ class Work(Lapsing[tuple[str, int]]):
         take_out(self.dead, name, number)
         self._offer(ctx, name, number, structs.replace(item, attempts=0))
 
-    def _discard(self, ctx: Context, name: str, number: int) -> None:
+    @command
+    def discard(self, ctx: Context, name: Name, number: int) -> None:
         """Be done with a dead letter.
 
         Raises:
@@ -215,16 +219,19 @@ class Work(Lapsing[tuple[str, int]]):
         self.count -= 1
         self._tell(ctx, Removed(name, number))
 
-    def _sizes(self, name: str) -> Sizes:
+    @query
+    def size(self, name: Name) -> Sizes:
+        """How many items there are of each kind."""
         claimed = len(self.claims.get(name, ()))
         return Sizes(len(self.items.get(name, ())) - claimed, claimed, len(self.dead.get(name, ())))
 
-    def _letters(self, name: str, after: int | None, size: int) -> tuple[Letter, ...]:
-        """Dead letters in the order of their numbers."""
+    @query
+    def dead_letters(self, name: Name, after: Integer | None = None, limit: PageSize = 100) -> tuple[Letter, ...]:
+        """Dead letters whose numbers are beyond ``after``, in the order of their numbers."""
         dead = self.dead.get(name, {})
         return tuple(
             Letter(number, dead[number].body, dead[number].priority, dead[number].attempts)
-            for number in page(dead, after, size)
+            for number in page(dead, after, limit)
         )
 
     def _lapse(self, ctx: Context, key: tuple[str, int]) -> None:

@@ -20,7 +20,7 @@ from paxon.collections.priority_queues import PriorityQueues
 from paxon.collections.queues import Queues
 from paxon.collections.refusals import NotClaimed
 from paxon.collections.values import Value
-from paxon.collections.work import Claim, Letter, Ready, Sizes, WorkEvent
+from paxon.collections.work import Claim, Letter, Ready, Sizes, Work, WorkEvent
 from paxon.errors import ClaimLost, NotGranted, RequestError
 
 DEFAULT_LEASE_S: Final = 30.0
@@ -46,8 +46,7 @@ class ClaimedItem(Hold):
 class WorkQueue:
     """What queues with and without priorities have in common."""
 
-    _machine: Any
-    """``Queues`` or ``PriorityQueues``: the commands and queries that are used here take the same in both."""
+    _machine: type[Work]
 
     def __init__(self, calls: Calls, name: str) -> None:
         self.name = name
@@ -98,13 +97,11 @@ class WorkQueue:
 
     async def size(self) -> Sizes:
         """How many items are ready, claimed and dead."""
-        sizes: Sizes = await self._calls.read(self._machine.size, self.name)
-        return sizes
+        return await self._calls.read(self._machine.size, self.name)
 
     async def dead_letters(self, after: int | None = None, limit: int = 100) -> tuple[Letter, ...]:
         """Items of which all attempts are used up, whose numbers are beyond ``after``."""
-        letters: tuple[Letter, ...] = await self._calls.read(self._machine.dead_letters, self.name, after, limit)
-        return letters
+        return await self._calls.read(self._machine.dead_letters, self.name, after, limit)
 
     async def revive(self, number: int) -> None:
         """Let a dead letter be claimed again.
