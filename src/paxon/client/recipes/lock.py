@@ -34,12 +34,6 @@ class Office(Seating):
     async def _seek(self, calls: Calls, seeker: bytes) -> Grant | Place | None:
         return await calls.submit(Terms.seek, self._office, seeker, self._rule.ttl_ms, True, self._value)
 
-    async def _renew(self, calls: Calls, seeker: bytes, token: int) -> Grant:
-        return await calls.submit(Terms.renew, self._office, seeker, token, self._rule.ttl_ms)
-
-    async def _withdraw(self, calls: Calls, seeker: bytes) -> bool:
-        return await calls.submit(Terms.withdraw, self._office, seeker)
-
 
 class Lock(Office):
     """A lock.  Made by ``Caller.lock``."""

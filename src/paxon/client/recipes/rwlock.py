@@ -47,15 +47,5 @@ class ReadOrWrite(Seating):
         self._value = value
         self._write = write
 
-    @property
-    def _seat_name(self) -> str:
-        return self.name
-
     async def _seek(self, calls: Calls, seeker: bytes) -> Grant | Place | None:
         return await calls.submit(RWLocks.seek, self.name, seeker, self._rule.ttl_ms, True, self._write, self._value)
-
-    async def _renew(self, calls: Calls, seeker: bytes, token: int) -> Grant:
-        return await calls.submit(RWLocks.renew, self.name, seeker, token, self._rule.ttl_ms)
-
-    async def _withdraw(self, calls: Calls, seeker: bytes) -> bool:
-        return await calls.submit(RWLocks.withdraw, self.name, seeker)

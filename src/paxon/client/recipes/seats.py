@@ -113,18 +113,10 @@ class Seating(ABC):
     async def _seek(self, calls: Calls, seeker: bytes) -> Grant | Place | None:
         """Seek the seat, and wait for it if it is taken."""
 
-    @abstractmethod
-    async def _renew(self, calls: Calls, seeker: bytes, token: int) -> object:
-        """Prolong a grant."""
-
-    @abstractmethod
-    async def _withdraw(self, calls: Calls, seeker: bytes) -> object:
-        """Neither hold nor wait any more."""
-
     @property
-    @abstractmethod
     def _seat_name(self) -> str:
         """The name of the seat in ``machine``."""
+        return self.name
 
     # --- holding ---
 
@@ -136,7 +128,8 @@ class Seating(ABC):
             token, sent = await self._wait_granted(seeker)
 
             async def renew(limit_s: float) -> None:
-                await self._renew(within(self._calls, limit_s), seeker, token)
+                calls = within(self._calls, limit_s)
+                await calls.submit(self.machine.renew, self._seat_name, seeker, token, self._rule.ttl_ms)
 
             keeper = Keeper(renew, self._rule, sent, self._losing)
             async with keeper.kept():
@@ -193,7 +186,8 @@ class Seating(ABC):
     async def _leave(self, seeker: bytes) -> None:
         """Give up what there may be.  If nobody can be told, it lapses."""
         with suppress(RequestError):
-            await self._withdraw(within(self._calls, min(CLEANING_S_MAX, self._rule.ttl_s)), seeker)
+            calls = within(self._calls, min(CLEANING_S_MAX, self._rule.ttl_s))
+            await calls.submit(self.machine.withdraw, self._seat_name, seeker)
 
     def _losing(self, why: str) -> LockLost:
         return LockLost(f"{self.name!r} is not held any more: {why}")

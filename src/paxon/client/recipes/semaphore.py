@@ -28,15 +28,5 @@ class Semaphore(Seating):
         """Who waits for one, the next one first."""
         return await self._calls.read(Semaphores.contenders, self.name)
 
-    @property
-    def _seat_name(self) -> str:
-        return self.name
-
     async def _seek(self, calls: Calls, seeker: bytes) -> Grant | Place | None:
         return await calls.submit(Semaphores.seek, self.name, seeker, self._rule.ttl_ms, True, self.limit, self._value)
-
-    async def _renew(self, calls: Calls, seeker: bytes, token: int) -> Grant:
-        return await calls.submit(Semaphores.renew, self.name, seeker, token, self._rule.ttl_ms)
-
-    async def _withdraw(self, calls: Calls, seeker: bytes) -> bool:
-        return await calls.submit(Semaphores.withdraw, self.name, seeker)
