@@ -44,33 +44,23 @@ ENDING: Final = PASSED_ON[:4]
 """Signals that end this program while no command runs."""
 
 
+def _seconds(flag: str, default: float, what: str, least: float = 0.0) -> Callable[..., Any]:
+    return click.option(
+        flag,
+        f"{flag.removeprefix('--').replace('-', '_')}_s",
+        type=click.FloatRange(min=least, max=SECONDS_MAX),
+        default=default,
+        metavar="SECONDS",
+        help=f"{what}  [default: {default:g}]",
+    )
+
+
 def _seat_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED),
-        click.option(
-            "--clock-error",
-            "clock_error_s",
-            type=click.FloatRange(min=0, max=SECONDS_MAX),
-            default=DEFAULT_CLOCK_ERROR_S,
-            metavar="SECONDS",
-            help=f"How far the members' clocks may differ.  [default: {DEFAULT_CLOCK_ERROR_S:g}]",
-        ),
-        click.option(
-            "--grace",
-            "grace_s",
-            type=click.FloatRange(min=0, max=SECONDS_MAX),
-            default=DEFAULT_GRACE_S,
-            metavar="SECONDS",
-            help=f"Between SIGTERM and SIGKILL when the seat is lost.  [default: {DEFAULT_GRACE_S:g}]",
-        ),
-        click.option(
-            "--ttl",
-            "ttl_s",
-            type=click.FloatRange(min=0.001, max=SECONDS_MAX),
-            default=DEFAULT_TTL_S,
-            metavar="SECONDS",
-            help=f"How long after this machine's death another one begins.  [default: {DEFAULT_TTL_S:g}]",
-        ),
+        _seconds("--clock-error", DEFAULT_CLOCK_ERROR_S, "How far the members' clocks may differ."),
+        _seconds("--grace", DEFAULT_GRACE_S, "Between SIGTERM and SIGKILL when the seat is lost."),
+        _seconds("--ttl", DEFAULT_TTL_S, "How long after this machine's death another one begins.", least=0.001),
     ):
         command = option(command)
     return command

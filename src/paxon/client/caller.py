@@ -152,7 +152,7 @@ class Caller(Recipes):
     def reading(self, consistency: Consistency) -> Self:
         """The same cluster and session, with reads that promise something else (docs/reads.md).
 
-        token = member.token                                   # may travel to another program
+        token = member.token  # may travel to another program
         await other.reading(paxon.AtLeast(token)).read(Inventory.left, "sku-1")
         await other.reading(paxon.Stale(max_age_ms=500)).read(Inventory.left, "sku-1")
         """

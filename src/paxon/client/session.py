@@ -3,7 +3,7 @@
 Knows: deadlines, pauses, and which failures are worth another attempt.  Does not know: what a command
 says, or where members are (the channel does).
 
-Theory of operation.  Commands are sent as they come, many at a time.  What fails without a verdict
+Theory of operation.  Commands leave at the end of the loop's turn, many together.  What fails without a verdict
 is sent again after a pause, in the order of the numbers, until it is answered; by then its outcome is
 known for certain.  A caller whose deadline passes is told that the outcome is unknown, and the command
 is withdrawn: its number is sent again without it, so that it cannot take effect any later than that.
@@ -294,12 +294,13 @@ class Session:
     # --- sending, and what comes of it ---
 
     def _send_fresh(self) -> None:
-        fresh, self._fresh = self._fresh, []
+        fresh = [command for command in self._fresh if self._commands.get(command.sequence) is command]
+        self._fresh = []
         if self._unsent:
-            # The first of a turn left nothing behind, and one of them was refused since.
-            self._unsent.update(command.sequence for command in fresh if command.sequence in self._commands)
+            # One of an earlier turn was refused since the first of these came.
+            self._unsent.update(command.sequence for command in fresh)
         else:
-            self._send([command for command in fresh if command.sequence in self._commands])
+            self._send(fresh)
 
     def _send(self, commands: Sequence[_Command]) -> None:
         """Send commands, in the order of their numbers: as many together as one entry of the log should hold."""

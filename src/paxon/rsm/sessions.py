@@ -143,11 +143,12 @@ _answers: Final[msgpack.Decoder[Answer]] = msgpack.Decoder(Answer)
 _PERFORM: Final = Layout(">xBQQ?")
 """A zero, the length of the session's name, the two numbers, and whether there is a command; then name and command."""
 _HEAD: Final = _PERFORM.size
+_ALONE: Final = b"\0"
+"""Begins one ``Perform``."""
 _DONE: Final = b"\0"
+"""Begins its answer, if that is a ``Done``; the result is the rest."""
 SESSION_BYTES_MAX: Final = 255
 """The longest name of a session."""
-SEQUENCE_MAX: Final = 0xFFFF_FFFF_FFFF_FFFF
-"""The highest number of a command."""
 
 
 def encode(request: Request) -> bytes:
@@ -206,7 +207,7 @@ def decode_requests(command: bytes) -> list[Request]:
     """
     if command[:1] == _TOGETHER:
         return [_decode_perform(perform) for perform in _read_together(command)]
-    return [_decode_perform(command) if command[:1] == b"\0" else _read(command)]
+    return [_decode_perform(command) if command[:1] == _ALONE else _read(command)]
 
 
 def exchanges(command: bytes, answer: bytes) -> list[tuple[Request, bytes]]:
@@ -285,7 +286,7 @@ class Sessions:
             Exception: see ``attempt``.
         """
         self._look_at_due(context)
-        if command[:1] == b"\0":
+        if command[:1] == _ALONE:
             return self._perform(command, context)
         if command[:1] == _TOGETHER:
             return self._perform_together(command, context)
@@ -309,7 +310,7 @@ class Sessions:
             BadRequest: if it does not.
             RequestError: see the inner machine.
         """
-        if command[:1] == b"\0":
+        if command[:1] == _ALONE:
             name_bytes, _, _, has_command = _unpack(command)
             if has_command:
                 self._check_inner(command[_HEAD + name_bytes :])
@@ -335,7 +336,7 @@ class Sessions:
         perform = self._perform
         return [
             perform(command, context)
-            if command[:1] == b"\0" and len(command) >= _HEAD
+            if command[:1] == _ALONE and len(command) >= _HEAD
             else attempt(self, command, context)
             for command in commands
         ]
@@ -492,7 +493,7 @@ def _read_together(command: bytes) -> list[bytes]:
     except MALFORMED as error:
         raise BadRequest(f"these are no commands of sessions: {error}") from error
     # Looked at before the first is carried out: all or none.
-    if any(perform[:1] != b"\0" or len(perform) < _HEAD for perform in performs):
+    if any(perform[:1] != _ALONE or len(perform) < _HEAD for perform in performs):
         raise BadRequest("only commands of sessions are sent together")
     return performs
 
