@@ -4,7 +4,8 @@
 
 Commands are submitted in the leader's own process; the two followers are processes of their own.  Every command is
 durable on a majority, applied exactly once, and checked against its types on the way.  Prints one JSON object with the
-same fields as ``paxon bench``; with ``--reads`` a second one for linearizable reads from the leader.
+same fields as ``paxon bench``; with ``--reads`` two more for linearizable reads from the leader, by barrier and by
+lease.
 """
 
 import argparse
@@ -26,6 +27,8 @@ import paxon
 from paxon.node.member import run_on_best_loop
 
 KEYS = 1000
+LEASE_MS = 2500
+"""More than twice as long as the followers' heartbeats are apart."""
 LEADER, FOLLOWERS = "n1", ("n2", "n3")
 LATE = {"presence_ms": 1000, "election_timeout_ms": 5000}
 """Followers stand for election later than the leader's default settings, so that the process that submits leads."""
@@ -73,6 +76,8 @@ async def drive(settings: dict[str, Any], folder: Path, options: argparse.Namesp
         print(json.dumps(await measured("paxon library", put, options.commands, options)), flush=True)
         if options.reads:
             print(json.dumps(await measured("paxon library reads", get, options.reads, options)), flush=True)
+            member = member.reading(paxon.Leased())
+            print(json.dumps(await measured("paxon library leased reads", get, options.reads, options)), flush=True)
     return 0
 
 
@@ -125,7 +130,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="paxon-bench-", dir="."))
     ports = free_ports(3)
     members = {name: f"127.0.0.1:{port}" for name, port in zip((LEADER, *FOLLOWERS), ports, strict=True)}
-    settings = {"cluster": "bench", "members": members}
+    settings = {"cluster": "bench", "members": members, "lease": {"duration_ms": LEASE_MS}}
     followers = [
         subprocess.Popen([sys.executable, __file__, "--follow", name, str(folder), json.dumps(settings)])
         for name in FOLLOWERS

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         Unreachable,
     )
     from paxon.net.tls import TlsFiles
-    from paxon.node.consistency import AtLeast, Linearizable, Stale
+    from paxon.node.consistency import AtLeast, Leased, Linearizable, Stale
     from paxon.rsm.contract import Context, StateMachine, command, query
 
 __all__ = [
@@ -69,6 +69,7 @@ __all__ = [
     "DeadlineExceeded",
     "GrantLost",
     "Hold",
+    "Leased",
     "Linearizable",
     "LockLost",
     "Member",
@@ -103,6 +104,7 @@ _PLACES = {
     "Caller": "paxon.client.caller:Caller",
     "Context": "paxon.rsm.contract:Context",
     "Hold": "paxon.client.recipes.seats:Hold",
+    "Leased": "paxon.node.consistency:Leased",
     "Linearizable": "paxon.node.consistency:Linearizable",
     "Member": "paxon.client.opening:Member",
     "OutsideClient": "paxon.client.connecting:OutsideClient",

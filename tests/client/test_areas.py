@@ -241,7 +241,7 @@ def test_which_area_an_answer_tells_of(request_: Request, answer: bytes, told_of
 
 def test_what_travels_together_tells_of_all_its_parts() -> None:
     def performs(*parts: str) -> bytes:
-        return encode_together([encode(Perform(b"s", 3, 1, encode_part(PartCall(part, b"x")))) for part in parts])
+        return encode_together(b"s", 3, 1, [encode_part(PartCall(part, b"x")) for part in parts])
 
     def answers(count: int) -> bytes:
         return b"\1" + msgpack.encode([DONE] * count)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -17,6 +18,7 @@ from paxon.node.proposals import Applied
 from paxon.rsm.attempt import attempt
 from paxon.rsm.machine import Context
 from paxon.rsm.sessions import Close, Sessions, encode, result_of
+from tests.node.nodes import until
 
 
 class Recorder:
@@ -119,6 +121,81 @@ def test_what_one_turn_submits_goes_together_and_comes_back_to_whom_it_belongs()
         assert lane.recorder.applied == [b"first", *(b"%d" % number for number in range(count))]
         assert len(lane.requests) - before == 3
         await session.close()
+
+    run(main())
+
+
+class Holding(Lane):
+    """A channel whose answers all wait until ``answer_all``."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda request: "")
+        self._held: list[tuple[Reply[Applied], Applied]] = []
+        self.holds = False
+
+    def submit(self, command: bytes, reply: Reply[Applied], timeout_ms: int) -> None:
+        """See ``Channel``."""
+        if not self.holds:
+            super().submit(command, reply, timeout_ms)
+            return
+        self.requests.append(command)
+        answer = self.decide(command)
+        self._held.append((reply, Applied(self.slot, answer)))
+
+    @property
+    def waiting(self) -> int:
+        """How many answers wait."""
+        return len(self._held)
+
+    def answer_all(self) -> None:
+        """Give every answer that there is."""
+        held, self._held = self._held, []
+        for reply, applied in held:
+            reply.set_result(applied)
+
+
+def test_what_the_first_to_have_an_answer_submit_is_on_its_way_before_the_last_have_theirs() -> None:
+    async def main() -> None:
+        lane = Holding()
+        session = opened(lane)
+        await submitted(session, b"first")
+        lane.holds = True
+        futures = [session.begin(b"%d" % number, 30) for number in range(4 * TOGETHER_MAX)]
+        await until(lambda: lane.waiting == 4)
+        told: list[int] = []
+
+        def tell(number: int, done: "asyncio.Future[Applied]") -> None:
+            told.append(number)
+
+        for number, future in enumerate(futures):
+            future.add_done_callback(partial(tell, number))
+        again: list[asyncio.Future[Applied]] = []
+        futures[0].add_done_callback(lambda done: again.append(session.begin(b"again", 30)))
+        before = len(lane.requests)
+        lane.answer_all()
+        await until(lambda: len(lane.requests) > before)
+        assert 0 < len(told) < len(futures)
+        await asyncio.gather(*futures)
+        assert told == list(range(len(futures))), "in the order of the numbers"
+        lane.answer_all()
+        assert result_of((await again[0]).result) == b"%d" % (len(futures) + 2)
+        await session.close()
+
+    run(main())
+
+
+def test_an_answer_that_has_come_is_given_before_the_session_closes() -> None:
+    async def main() -> None:
+        lane = Holding()
+        session = opened(lane)
+        await submitted(session, b"first")
+        lane.holds = True
+        futures = [session.begin(b"%d" % number, 30) for number in range(2 * TOGETHER_MAX)]
+        await until(lambda: lane.waiting == 2)
+        lane.answer_all()
+        await session.close()
+        results = [result_of((await future).result) for future in futures]
+        assert results == [b"%d" % (number + 2) for number in range(len(futures))]
 
     run(main())
 

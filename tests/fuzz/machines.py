@@ -27,7 +27,7 @@ def sessions_kept(data: bytes) -> None:
         with refusing(BadRequest) as watch:
             answer = machine.apply(command, Context(Slot(1), now_ms))
         if not watch.is_refused:
-            decode_answer(answer)
+            _read(command, answer)
 
 
 def objects(data: bytes) -> None:
@@ -57,7 +57,12 @@ def door(data: bytes) -> None:
         with refusing(BadRequest) as watch:
             machine.check(command)
         if not watch.is_refused:
-            decode_answer(machine.apply(command, Context(Slot(1), 0)))
+            _read(command, machine.apply(command, Context(Slot(1), 0)))
+
+
+def _read(command: bytes, answer: bytes) -> None:
+    for _, one in sessions.exchanges(command, answer):
+        decode_answer(one)
 
 
 def _spelled(*parts: bytes) -> bytes:
@@ -78,8 +83,12 @@ _SESSION: list[sessions.Request] = [
     Perform(b"s", 0, 0, name_server.put(b"k", b"v")),
     Perform(b"s", 1, 1, name_server.delete(b"k")),
     Plain(name_server.put(b"k", b"v")),
-    Close(b"s"),
 ]
+_REQUESTS = (
+    *map(sessions.encode, _SESSION),
+    sessions.encode_together(b"s", 2, 1, [name_server.put(b"k", b"v"), None]),
+    sessions.encode(Close(b"s")),
+)
 
 _PARTS = (
     *(encode_part(PartCall("inventory", call)) for call in _CALLS),
@@ -93,11 +102,12 @@ _DOOR = (
     sessions.encode(Open(b"t", 1)),
     sessions.encode(Open(b"t", 0)),
     sessions.encode(Perform(b"s", 0, 0, None)),
+    sessions.encode_together(b"s", 0, 0, [*_PARTS[:2], None]),
     sessions.encode(Close(b"s")),
 )
 
 TARGETS: Mapping[str, Target] = {
-    "sessions": Target(sessions_kept, (b"".join(b"\1" + _spelled(sessions.encode(request)) for request in _SESSION),)),
+    "sessions": Target(sessions_kept, (b"".join(b"\1" + _spelled(request) for request in _REQUESTS),)),
     "door": Target(door, (_spelled(*_DOOR), *map(_spelled, _DOOR))),
     "objects": Target(objects, (_spelled(*_CALLS), *map(_spelled, _CALLS))),
 }

@@ -10,16 +10,15 @@ from paxon.client.session import Session, _Attempt
 from paxon.rsm import errands
 from paxon.rsm.assembly import Assembly
 from paxon.rsm.machine import ByteMachine, Context
+from paxon.rsm.session_memory import Session as Memory
 from paxon.rsm.sessions import (
     Failed,
     Open,
-    Perform,
     Plain,
     Sessions,
     Withdrawn,
     answers_of,
     decode_answer,
-    decode_requests,
     encode,
     encode_perform,
 )
@@ -31,12 +30,7 @@ SIMULATED = "tests/sim/test_sessions.py::"
 SUBMITTER = "tests/rsm/test_submitter.py::"
 
 
-def _performed(request: bytes) -> Perform:
-    """The request, which can be nothing else."""
-    (decoded,) = decode_requests(request)
-    if not isinstance(decoded, Perform):
-        raise ValueError(f"{decoded} is no Perform")
-    return decoded
+Commands = list[bytes | None]
 
 
 @mutant(
@@ -45,62 +39,66 @@ def _performed(request: bytes) -> Perform:
 )
 def replies_forgotten_before_they_are_confirmed(patch: Patch) -> None:
     """The reply to a command is dropped as soon as all before it are confirmed."""
-    perform = Sessions._perform
+    perform = Sessions._perform_all
 
-    def forgetful(self: Sessions, request: bytes, context: Context) -> bytes:
-        asked = _performed(request)
-        return perform(self, encode_perform(asked.session, asked.sequence, asked.confirmed + 1, asked.command), context)
+    def forgetful(
+        self: Sessions, name: bytes, first: int, confirmed: int, commands: Commands, context: Context
+    ) -> list[bytes]:
+        return perform(self, name, first, confirmed + 1, commands, context)
 
-    patch.replace(Sessions, "_perform", forgetful)
+    patch.replace(Sessions, "_perform_all", forgetful)
 
 
 @mutant("rsm.sessions.Early", SESSIONS + "test_commands_of_a_session_are_applied_in_the_order_of_their_numbers")
 def early_commands_applied(patch: Patch) -> None:
     """A command that comes before its turn is applied, and those that it overtook count as answered."""
-    perform = Sessions._perform
+    perform = Sessions._perform_all
 
-    def hasty(self: Sessions, request: bytes, context: Context) -> bytes:
-        asked = _performed(request)
-        session = self._open.get(asked.session)
-        while session is not None and session.sequence < asked.sequence:
+    def hasty(
+        self: Sessions, name: bytes, first: int, confirmed: int, commands: Commands, context: Context
+    ) -> list[bytes]:
+        session = self._open.get(name)
+        while session is not None and session.sequence < first:
             session.replies[session.sequence] = b""
             session.sequence += 1
-        return perform(self, request, context)
+        return perform(self, name, first, confirmed, commands, context)
 
-    patch.replace(Sessions, "_perform", hasty)
+    patch.replace(Sessions, "_perform_all", hasty)
 
 
 @mutant("rsm.sessions.Sessions", SESSIONS + "test_a_failure_is_an_answer_like_any_other")
 def failures_not_remembered(patch: Patch) -> None:
     """A command on which the machine raised leaves its number free, and is tried again if it comes again."""
-    perform = Sessions._perform
+    perform = Sessions._perform_all
 
-    def optimistic(self: Sessions, request: bytes, context: Context) -> bytes:
-        asked = _performed(request)
-        session = self._open.get(asked.session)
-        is_next = session is not None and session.sequence == asked.sequence
-        answer = perform(self, request, context)
-        if session is not None and is_next and isinstance(decode_answer(answer), Failed):
+    def optimistic(
+        self: Sessions, name: bytes, first: int, confirmed: int, commands: Commands, context: Context
+    ) -> list[bytes]:
+        session = self._open.get(name)
+        is_next = session is not None and session.sequence == first
+        answers = perform(self, name, first, confirmed, commands, context)
+        if session is not None and is_next and isinstance(decode_answer(answers[-1]), Failed):
             session.sequence -= 1
             del session.replies[session.sequence]
-        return answer
+        return answers
 
-    patch.replace(Sessions, "_perform", optimistic)
+    patch.replace(Sessions, "_perform_all", optimistic)
 
 
 @mutant("rsm.sessions.Withdrawn", SUBMITTER + "test_what_was_withdrawn_before_it_was_decided_never_takes_effect")
 def withdrawn_numbers_not_used_up(patch: Patch) -> None:
     """Whoever withdraws a command is told so, and an earlier request for it takes effect when it comes."""
-    perform = Sessions._perform
+    perform = Sessions._perform_all
 
-    def careless(self: Sessions, request: bytes, context: Context) -> bytes:
-        asked = _performed(request)
-        session = self._open.get(asked.session)
-        if asked.command is None and session is not None and session.sequence == asked.sequence:
-            return msgpack.encode(Withdrawn())
-        return perform(self, request, context)
+    def careless(
+        self: Sessions, name: bytes, first: int, confirmed: int, commands: Commands, context: Context
+    ) -> list[bytes]:
+        session = self._open.get(name)
+        if commands == [None] and session is not None and session.sequence == first:
+            return [msgpack.encode(Withdrawn())]
+        return perform(self, name, first, confirmed, commands, context)
 
-    patch.replace(Sessions, "_perform", careless)
+    patch.replace(Sessions, "_perform_all", careless)
 
 
 @mutant("rsm.sessions.Ended", SESSIONS + "test_a_closed_session_has_ended_and_does_not_come_back_to_life")
@@ -118,15 +116,16 @@ def ended_sessions_come_back_to_life(patch: Patch) -> None:
 @mutant("rsm.sessions.Ended", SESSIONS + "test_a_closed_session_has_ended_and_does_not_come_back_to_life")
 def commands_of_ended_sessions_applied(patch: Patch) -> None:
     """A command whose session has ended is applied as if it had none."""
-    perform = Sessions._perform
+    perform = Sessions._perform_all
 
-    def generous(self: Sessions, request: bytes, context: Context) -> bytes:
-        asked = _performed(request)
-        if asked.session in self._ended and asked.command is not None:
-            return self.apply(encode(Plain(asked.command)), context)
-        return perform(self, request, context)
+    def generous(
+        self: Sessions, name: bytes, first: int, confirmed: int, commands: Commands, context: Context
+    ) -> list[bytes]:
+        if name in self._ended:
+            return [self.apply(encode(Plain(command)), context) for command in commands if command is not None]
+        return perform(self, name, first, confirmed, commands, context)
 
-    patch.replace(Sessions, "_perform", generous)
+    patch.replace(Sessions, "_perform_all", generous)
 
 
 @mutant("rsm.sessions: time is decided time", SESSIONS + "test_members_end_a_session_at_the_same_command")
@@ -149,17 +148,51 @@ def sessions_end_by_a_members_own_clock(patch: Patch) -> None:
 @mutant("rsm.sessions.Session", SESSIONS + "test_a_session_that_is_used_lives_on")
 def use_does_not_keep_a_session_alive(patch: Patch) -> None:
     """A session ends at a time that its opening has fixed, used or not."""
-    perform = Sessions._perform
+    perform = Sessions._perform_all
 
-    def strict(self: Sessions, request: bytes, context: Context) -> bytes:
-        session = self._open.get(_performed(request).session)
+    def strict(
+        self: Sessions, name: bytes, first: int, confirmed: int, commands: Commands, context: Context
+    ) -> list[bytes]:
+        session = self._open.get(name)
         expires_ms = 0 if session is None else session.expires_ms
-        answer = perform(self, request, context)
+        answers = perform(self, name, first, confirmed, commands, context)
         if session is not None:
             session.expires_ms = expires_ms
-        return answer
+        return answers
 
-    patch.replace(Sessions, "_perform", strict)
+    patch.replace(Sessions, "_perform_all", strict)
+
+
+TOGETHER = SESSIONS + "test_commands_sent_together_do_what_they_would_do_one_by_one"
+
+
+@mutant("rsm.sessions.encode_together", TOGETHER)
+def a_run_that_was_begun_is_carried_out_whole(patch: Patch) -> None:
+    """Of commands that are sent together some of which were applied before, all are applied."""
+    perform = Sessions._perform_all
+
+    def again(
+        self: Sessions, name: bytes, first: int, confirmed: int, commands: Commands, context: Context
+    ) -> list[bytes]:
+        session = self._open.get(name)
+        if session is not None and first < session.sequence < first + len(commands):
+            first = session.sequence
+        return perform(self, name, first, confirmed, commands, context)
+
+    patch.replace(Sessions, "_perform_all", again)
+
+
+@mutant("rsm.sessions.encode_together", TOGETHER)
+def results_of_others_for_the_withdrawn(patch: Patch) -> None:
+    """Where one of several commands was withdrawn, the answers of the others move up."""
+    carry_out = Sessions._carry_out
+
+    def shifted(self: Sessions, name: bytes, session: Memory, commands: Commands, context: Context) -> list[bytes]:
+        answers = carry_out(self, name, session, commands, context)
+        wanted = [answer for answer, command in zip(answers, commands, strict=True) if command is not None]
+        return wanted + [msgpack.encode(Withdrawn())] * (len(answers) - len(wanted))
+
+    patch.replace(Sessions, "_carry_out", shifted)
 
 
 @mutant(

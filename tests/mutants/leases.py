@@ -108,16 +108,16 @@ def lease_of_a_promise_quorum(patch: Patch) -> None:
 )
 def standstill_not_noticed(patch: Patch) -> None:
     """A leader whose monotonic clock stood still counts on a lease that is over."""
-    patch.replace(Pauses, "none_since", lambda self, then_ms: True)
+    patch.replace(Pauses, "none_since", lambda self, then_ms, now_ms: True)
 
 
 @mutant(SOURCE, "tests/node/test_pauses.py::test_many_short_standstills_add_up")
 def short_standstills_forgotten(patch: Patch) -> None:
     """Standstills too short to be noticed one by one never add up to one that is."""
-    look = Pauses.look
+    look = Pauses._look
 
-    def forgetful(self: Pauses) -> None:
-        look(self)
+    def forgetful(self: Pauses, now_ms: int) -> None:
+        look(self, now_ms)
         self._apart_ms = self._difference()
 
-    patch.replace(Pauses, "look", forgetful)
+    patch.replace(Pauses, "_look", forgetful)

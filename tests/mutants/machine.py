@@ -33,7 +33,7 @@ def slots_applied_twice(patch: Patch) -> None:
     apply = Applier.apply
 
     def patient(self: Applier, slot: Slot, decree: Decree) -> list[Result]:
-        self._applied_until = slot
+        self.applied_until = slot
         return apply(self, slot, decree)
 
     patch.replace(Applier, "apply", patient)

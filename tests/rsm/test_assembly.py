@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from paxon.core.decree import Slot
 from paxon.errors import BadRequest, Compacted, ContractError, NotYetKnown, SnapshotUnusable
 from paxon.rsm.assembly import Announce, Assembly, PartCall, encode
+from paxon.rsm.attempt import attempt
 from paxon.rsm.contract import Context, StateMachine, command, query
 from paxon.rsm.feed import EVENTS_KEPT, Event, Feed
 from paxon.rsm.machine import Context as Decided
@@ -131,6 +134,35 @@ def test_an_unknown_part_and_garbage_are_refused(stage: Stage) -> None:
             stage.apply(garbage)
         with pytest.raises(BadRequest):
             stage.assembly.query(garbage)
+
+
+KINDS = ("tell", "fail", "set", "nonsense", "echo", "nowhere", "empty")
+
+
+@given(st.lists(st.lists(st.sampled_from(KINDS), max_size=6), max_size=6))
+def test_commands_carried_out_together_do_what_they_would_do_one_by_one(drawn: list[list[str]]) -> None:
+    def stage() -> Stage:
+        made = Stage(Assembly({"alarm": Alarm(), "echo": Echo()}))
+        made.announce("m1")
+        return made
+
+    together, one_by_one = stage(), stage()
+    calls = {
+        "tell": alarm_call(together.assembly, Alarm.tell, "hello"),
+        "fail": alarm_call(together.assembly, Alarm.tell, "oh", True),
+        "set": alarm_call(together.assembly, Alarm.set_to, 7),
+        "nonsense": encode(PartCall("alarm", b"nonsense")),
+        "echo": encode(PartCall("echo", b"echo")),
+        "nowhere": encode(PartCall("nowhere", b"")),
+        "empty": b"",
+    }
+    for slot, names in enumerate(drawn, 2):
+        context = Decided(Slot(slot), slot, b"session")
+        commands = [calls[name] for name in names]
+        answers = together.assembly.apply_all(commands, context)
+        assert repr(answers) == repr([attempt(one_by_one.assembly, command, context) for command in commands])
+        assert together.assembly.next_due_ms() == one_by_one.assembly.next_due_ms()
+        assert together.assembly.feed.events() == one_by_one.assembly.feed.events()
 
 
 def test_nothing_is_usable_before_somebody_announced_it() -> None:

@@ -282,21 +282,59 @@ def test_the_commands_of_one_slot_together_do_what_they_do_one_by_one(slots: lis
 def test_commands_sent_together_are_answered_one_by_one() -> None:
     stage = Stage()
     stage.sessions.apply(encode(Open(A, 1000)), Context(Slot(1), 1))
-    performs = [encode(Perform(A, number, 0, command)) for number, command in enumerate((b"x", b"bad", None, b"y"))]
-    early = encode(Perform(A, 9, 0, b"z"))
-    answer = stage.sessions.apply(encode_together([*performs, early]), Context(Slot(2), 1))
-    answers = [decode_answer(one) for one in answers_of(answer, 5)]
-    assert answers == [Done(b"1"), Failed("ValueError: bad command"), Withdrawn(), Done(b"2"), Early(4)]
-    assert stage.sessions.apply(encode_together(performs), Context(Slot(3), 1)) == stage.sessions.apply(
-        encode_together(performs), Context(Slot(4), 1)
+    together = encode_together(A, 0, 0, [b"x", b"bad", None, b"y"])
+    answer = stage.sessions.apply(together, Context(Slot(2), 1))
+    answers = [decode_answer(one) for one in answers_of(answer, 4)]
+    assert answers == [Done(b"1"), Failed("ValueError: bad command"), Withdrawn(), Done(b"2")]
+    assert stage.sessions.apply(together, Context(Slot(3), 1)) == answer
+    early = stage.sessions.apply(encode_together(A, 9, 0, [b"z", b"z"]), Context(Slot(4), 1))
+    assert [decode_answer(one) for one in answers_of(early, 2)] == [Early(4), Early(4)]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 6),
+            st.integers(0, 6),
+            st.lists(st.sampled_from((b"x", b"bad", None)), min_size=1, max_size=5),
+        ),
+        max_size=12,
     )
+)
+def test_commands_sent_together_do_what_they_would_do_one_by_one(
+    drawn: list[tuple[int, int, list[bytes | None]]],
+) -> None:
+    together, one_by_one = Stage(), Stage()
+    for stage in (together, one_by_one):
+        stage.sessions.apply(encode(Open(A, 1000)), Context(Slot(1), 1))
+    for slot, (first, confirmed, commands) in enumerate(drawn, 2):
+        context = Context(Slot(slot), 1)
+        answer = together.sessions.apply(encode_together(A, first, confirmed, commands), context)
+        singly = [
+            one_by_one.sessions.apply(encode(Perform(A, number, confirmed if number == first else 0, command)), context)
+            for number, command in enumerate(commands, first)
+        ]
+        assert answers_of(answer, len(commands)) == singly
 
 
-def test_what_is_no_command_of_a_session_is_not_sent_together_with_others() -> None:
+def test_too_many_unconfirmed_commands_sent_together_are_sent_again() -> None:
+    stage = Stage()
+    stage.sessions.apply(encode(Open(A, 1000)), Context(Slot(1), 1))
+    commands: list[bytes | None] = [b"x"] * (REPLIES_MAX + 2)
+    answers = answers_of(stage.sessions.apply(encode_together(A, 0, 0, commands), Context(Slot(2), 1)), len(commands))
+    assert [decode_answer(one) for one in answers[-3:]] == [Done(str(REPLIES_MAX).encode()), Crowded(), Crowded()]
+    rest = stage.sessions.apply(encode_together(A, REPLIES_MAX, 2, [b"x", b"x"]), Context(Slot(3), 1))
+    assert [decode_answer(one) for one in answers_of(rest, 2)] == [
+        Done(str(REPLIES_MAX + number).encode()) for number in (1, 2)
+    ]
+
+
+def test_what_is_no_run_of_commands_changes_nothing() -> None:
     stage = Stage()
     stage.sessions.apply(encode(Open(A, 1000)), Context(Slot(1), 1))
     good = encode(Perform(A, 0, 0, b"x"))
-    for bad in (b"\1", b"\1\xc1", encode_together([good, encode(Close(A))]), encode_together([good, b"\0"])):
+    together = encode_together(A, 0, 0, [b"x", b"y"])
+    for bad in (b"\1", together[:17], together[:-1], together + b"x", encode_together(A, 0, 0, [b"x", 5])):  # type: ignore[list-item]
         with pytest.raises(BadRequest):
             stage.sessions.apply(bad, Context(Slot(2), 1))
         with pytest.raises(BadRequest):

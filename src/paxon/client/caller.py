@@ -44,6 +44,7 @@ class Caller(Recipes):
         self._parts = parts
         self._channel = channel
         self._timeout_s = _checked(timeout_s)
+        self._timeout_ms = int(timeout_s * 1000)
         self._consistency: Consistency = LINEARIZABLE
         self._counts = Counts()
         self._session = Session(channel, counts=self._counts)
@@ -98,11 +99,10 @@ class Caller(Recipes):
             with span_of(self._tracer, "read", query):
                 return await self._untraced().read(method, *arguments, **named)
         self._counts.read += 1
-        timeout_ms = int(self._timeout_s * 1000)
-        slot, result = await self._channel.read(query, arguments, named, timeout_ms, self._consistency)
+        result: R
+        slot, result = await self._channel.read(query, arguments, named, self._timeout_ms, self._consistency)
         self._seen.note(slot)
-        typed: R = result
-        return typed
+        return result
 
     @property
     def token(self) -> Slot:
@@ -131,6 +131,7 @@ class Caller(Recipes):
         """
         other = copy(self)
         other._timeout_s = _checked(timeout)
+        other._timeout_ms = int(timeout * 1000)
         return other
 
     def traced(self, tracer: Tracer) -> Self:

@@ -69,7 +69,9 @@ class Parts:
         for function, found in self._found.items():
             # A user may well have a part of a ready-made class.
             self._found[function] = [one for one in found if not one.part.startswith(RESERVED)] or found
-        self._only = {function: found[0] for function, found in self._found.items() if len(found) == 1}
+        only = {function: found[0] for function, found in self._found.items() if len(found) == 1}
+        self._commands = {function: method for function, method in only.items() if method.is_command}
+        self._queries = {function: method for function, method in only.items() if not method.is_command}
 
     def part_of(self, function: Callable[..., Any]) -> str:
         """The one part that has this command or query.
@@ -93,10 +95,9 @@ class Parts:
         return parts[0]
 
     def _find(self, function: Callable[..., Any]) -> "PartMethod":
-        only = self._only.get(function)
-        if only is not None:
-            return only
         found = self._found.get(function, [])
+        if len(found) == 1:
+            return found[0]
         name = getattr(function, "__qualname__", repr(function))
         if not found:
             known = ", ".join(kind.__name__ for part, kind in self.kinds.items() if not part.startswith(RESERVED))
@@ -114,10 +115,11 @@ class Parts:
         Raises:
             ContractError: if it is none, or one of several parts.
         """
-        found = self._find(function)
-        if not found.is_command:
+        command = self._commands.get(function)
+        if command is None:
+            found = self._find(function)
             raise wrong_kind(found.spelling, found.part)
-        return found
+        return command
 
     def query(self, function: Callable[..., Any]) -> "PartMethod":
         """The one query that ``function`` is.
@@ -125,10 +127,11 @@ class Parts:
         Raises:
             ContractError: if it is none, or one of several parts.
         """
-        found = self._find(function)
-        if found.is_command:
+        query = self._queries.get(function)
+        if query is None:
+            found = self._find(function)
             raise wrong_kind(found.spelling, found.part)
-        return found
+        return query
 
 
 class PartMethod:

@@ -3,21 +3,24 @@
 Knows: deadlines, pauses, and which failures are worth another attempt.  Does not know: what a command
 says, or where members are (the channel does).
 
-Theory of operation.  Commands leave at the end of the loop's turn, many together.  What fails without a verdict
-is sent again after a pause, in the order of the numbers, until it is answered; by then its outcome is
-known for certain.  A caller whose deadline passes is told that the outcome is unknown, and the command
-is withdrawn: its number is sent again without it, so that it cannot take effect any later than that.
+Theory of operation.  Commands leave at the end of the loop's turn, many together, and answers to
+many are given over several turns.  What fails without a verdict is sent again after a pause, in the
+order of the numbers, until it is answered; by then its outcome is known for certain.  A caller whose
+deadline passes is told that the outcome is unknown, and the command is withdrawn: its number is sent
+again without it, so that it cannot take effect any later than that.
 """
 
 import asyncio
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
 
 from paxon.client.channel import Channel
+from paxon.client.spread import Spread
 from paxon.client.statistics import Counts
 from paxon.errors import (
     ApplyFailed,
@@ -48,7 +51,6 @@ from paxon.rsm.sessions import (
     answers_of,
     decode_answer,
     encode,
-    encode_together,
     is_done,
 )
 from paxon.rsm.submitter import Submitter
@@ -74,6 +76,9 @@ OPEN_ATTEMPT_MS: Final = 2_000
 TOGETHER_MAX: Final = 256
 """The most commands that are sent together."""
 
+GIVEN_MAX: Final = 128
+"""About how many commands are given their answers in one turn of the loop."""
+
 TOGETHER_BYTES: Final = 128 * 1024
 """About how many bytes of them.  Far below the limit of a command, which a single one may still reach."""
 
@@ -90,6 +95,8 @@ class _Command(Struct):
     sequence: int
     future: "asyncio.Future[Applied]"
     deadline: float
+    bytes: int
+    """Of what is submitted."""
     may_be_applied: bool = False
     """Whether an attempt ended without a verdict."""
     goes_alone: bool = False
@@ -142,6 +149,7 @@ class Session:
         self._fresh: list[_Command] = []
         """Those that leave at the end of this turn of the loop."""
         self._unsent: set[int] = set()
+        self._giving = Spread(GIVEN_MAX)
         self._pause_s = PAUSE_S_MIN
         self._resending: asyncio.TimerHandle | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -195,7 +203,7 @@ class Session:
         """
         future: asyncio.Future[Applied] = self._loop.create_future()
         sequence = self._submitter.number(command)
-        self._commands[sequence] = started = _Command(sequence, future, self._loop.time() + timeout_s)
+        self._commands[sequence] = started = _Command(sequence, future, self._loop.time() + timeout_s, len(command))
         if self._unsent:
             # Whatever went ahead of those would come back as too early.
             self._unsent.add(sequence)
@@ -214,6 +222,7 @@ class Session:
                 handle.cancel()
         if self._opening is not None:
             self._opening.cancel()
+        self._giving.finish()
         for command in list(self._commands.values()):
             self._fail(command, OutcomeUnknown("the session was closed with the command on its way"))
         if self._is_open:
@@ -306,36 +315,45 @@ class Session:
         """Send commands, in the order of their numbers: as many together as one entry of the log should hold."""
         now = self._loop.time()
         together: list[_Command] = []
-        requests: list[bytes] = []
         room = TOGETHER_BYTES
         for command in commands:
-            request = self._submitter.request(command.sequence)
             if together and (
-                len(request) > room
+                command.bytes > room
                 or len(together) == TOGETHER_MAX
                 or command.goes_alone
                 or together[0].goes_alone
+                or command.sequence != together[-1].sequence + 1
                 or command.deadline - together[0].deadline > TOGETHER_S
             ):
-                self._attempt(together, requests, now)
-                together, requests, room = [], [], TOGETHER_BYTES
+                self._attempt(together, now)
+                together, room = [], TOGETHER_BYTES
             together.append(command)
-            requests.append(request)
-            room -= len(request)
+            room -= command.bytes
         if together:
-            self._attempt(together, requests, now)
+            self._attempt(together, now)
 
-    def _attempt(self, commands: list[_Command], requests: list[bytes], now: float) -> None:
+    def _attempt(self, commands: list[_Command], now: float) -> None:
         first = commands[0]
         timeout_ms = WITHDRAW_TIMEOUT_MS if first.future.done() else int((first.deadline - now) * 1000)
         attempt = _Attempt(self, commands)
+        if len(commands) == 1:
+            request = self._submitter.request(first.sequence)
+        else:
+            request = self._submitter.together(range(first.sequence, commands[-1].sequence + 1))
         try:
-            request = requests[0] if len(requests) == 1 else encode_together(requests)
             self._channel.submit(request, attempt, max(1, timeout_ms))
         except RequestError as error:
             self._on_failure(attempt, error)
 
     def _on_answer(self, attempt: _Attempt, applied: Applied) -> None:
+        """Give the answers, or keep them for a later turn of the loop if many were given in this one.
+
+        What the first to have theirs submit is then on its way while the others get theirs.  Else everybody would
+        submit at once, wait at once, and nobody here would do anything meanwhile.
+        """
+        self._giving.do(len(attempt.commands), partial(self._give, attempt, applied))
+
+    def _give(self, attempt: _Attempt, applied: Applied) -> None:
         commands, slot = attempt.commands, applied.slot
         answers = [applied.result] if len(commands) == 1 else answers_of(applied.result, len(commands))
         for command, answer in zip(commands, answers, strict=True):

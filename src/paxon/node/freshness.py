@@ -29,7 +29,10 @@ class Freshness:
         lease = self._legislator.lease
         # The clock is read after the lease was looked at, and on this thread nothing changes in between.  A
         # process that is stopped after that answers late, and rightly: what it answers was so after it was asked.
-        return lease is not None and self.pauses.none_since(lease.called_ms) and self._now_ms < lease.until_ms
+        if lease is None:
+            return False
+        now_ms = self._clock.monotonic_ms()
+        return now_ms < lease.until_ms and self.pauses.none_since(lease.called_ms, now_ms)
 
     def allows(self, consistency: Consistency, applied_until: Slot, fresh_ms: int | None) -> bool:
         """Whether a state that has applied all below ``applied_until`` keeps the promise of ``consistency`` right now.
@@ -40,10 +43,7 @@ class Freshness:
             case Linearizable():
                 return False
             case Leased():
-                is_fit = self.leads_by_lease
-                self.counts.by_lease += is_fit
-                self.counts.lease_refused += not is_fit
-                return is_fit
+                return self.allows_by_lease()
             case AtLeast(slot=slot):
                 is_fit = slot < applied_until
             case Stale(max_age_ms=max_age_ms):
@@ -51,6 +51,15 @@ class Freshness:
             case _:
                 assert_never(consistency)
         self.counts.at_once += is_fit
+        return is_fit
+
+    def allows_by_lease(self) -> bool:
+        """The same for ``Leased``, which asks for no more than ``leads_by_lease``."""
+        is_fit = self.leads_by_lease
+        if is_fit:
+            self.counts.by_lease += 1
+        else:
+            self.counts.lease_refused += 1
         return is_fit
 
     def waits(self, consistency: Consistency) -> None:
@@ -61,8 +70,5 @@ class Freshness:
             self.counts.after_barrier += 1
 
     def _is_younger(self, fresh_ms: int, max_age_ms: int) -> bool:
-        return self.pauses.none_since(fresh_ms) and self._now_ms - fresh_ms <= max_age_ms
-
-    @property
-    def _now_ms(self) -> int:
-        return self._clock.monotonic_ms()
+        now_ms = self._clock.monotonic_ms()
+        return now_ms - fresh_ms <= max_age_ms and self.pauses.none_since(fresh_ms, now_ms)

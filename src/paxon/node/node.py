@@ -315,8 +315,10 @@ class Node:
         Raises:
             Stopping: nobody is answered here any more.
         """
+        if not self._appointments.may_be_any or isinstance(consistency, Stale):
+            return None
         host = self._running
-        if isinstance(consistency, Stale) or host.may_tell_reader(area):
+        if host.may_tell_reader(area):
             return None
         told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         host.tell_reader_later(area, told, timeout_ms)

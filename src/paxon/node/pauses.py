@@ -24,20 +24,24 @@ class Pauses:
 
     def was_due(self, due_ms: int) -> None:
         """A timer was due at ``due_ms`` of the monotonic clock, and has come."""
-        self.look()
-        if self._clock.monotonic_ms() - due_ms > self._bound_ms:
+        now_ms = self._clock.monotonic_ms()
+        self._look(now_ms)
+        if now_ms - due_ms > self._bound_ms:
             self._notice()
 
-    def look(self) -> None:
-        """Compare the clocks."""
-        # Half of the bound to either side: what the clocks come apart between two looks is less than all of it.
-        if abs(self._difference() - self._apart_ms) * 2 > self._bound_ms:
-            self._notice()
+    def none_since(self, then_ms: int, now_ms: int) -> bool:
+        """Whether nothing was noticed at or after ``then_ms`` of the monotonic clock, at which it may have stood.
 
-    def none_since(self, then_ms: int) -> bool:
-        """Whether nothing was noticed at or after ``then_ms`` of the monotonic clock, at which it may have stood."""
-        self.look()
+        ``now_ms`` is what that clock has just shown.
+        """
+        self._look(now_ms)
         return self._noticed_ms is None or self._noticed_ms < then_ms
+
+    def _look(self, now_ms: int) -> None:
+        """Compare the clocks.  One that stands still between the two readings is noticed."""
+        # Half of the bound to either side: what the clocks come apart between two looks is less than all of it.
+        if abs(self._clock.wall_ms() - now_ms - self._apart_ms) * 2 > self._bound_ms:
+            self._notice()
 
     def _notice(self) -> None:
         self._noticed_ms = self._clock.monotonic_ms()

@@ -37,13 +37,9 @@ class Applier:
     def __init__(self, machine: ByteMachine) -> None:
         self._machine = machine
         self._batched = machine if isinstance(machine, Batched) else None
-        self._applied_until = FIRST_SLOT
+        self.applied_until = FIRST_SLOT
+        """Every slot below has been applied.  For others to look at."""
         self._now_ms = 0
-
-    @property
-    def applied_until(self) -> Slot:
-        """Every slot below has been applied."""
-        return self._applied_until
 
     @property
     def now_ms(self) -> int:
@@ -57,7 +53,7 @@ class Applier:
             InvariantViolation: if ``slot`` is not the next one.
             Exception: see ``attempt``.
         """
-        check(slot == self._applied_until, "slots are applied in order, each once")
+        check(slot == self.applied_until, "slots are applied in order, each once")
         if decree.stamp_ms > self._now_ms:
             self._now_ms = decree.stamp_ms
         context = Context(slot, self._now_ms)
@@ -66,7 +62,7 @@ class Applier:
         else:
             machine = self._machine
             results = [attempt(machine, command, context) for command in decree.commands]
-        self._applied_until = Slot(slot + 1)
+        self.applied_until = Slot(slot + 1)
         return results
 
     @property
@@ -84,7 +80,7 @@ class Applier:
         return begun(self._pieces())
 
     def _pieces(self) -> Generator[bytes, None, None]:
-        head = msgpack.encode(_Head(CAPTURE_VERSION, self._applied_until, self._now_ms))
+        head = msgpack.encode(_Head(CAPTURE_VERSION, self.applied_until, self._now_ms))
         with closing(self._capturable().capture()) as pieces:
             yield b""
             yield head
@@ -114,7 +110,7 @@ class Applier:
                 "start the release that wrote it, or a newer one"
             )
         machine.restore(remaining)
-        self._applied_until, self._now_ms = head.slot, head.now_ms
+        self.applied_until, self._now_ms = head.slot, head.now_ms
 
     def query(self, question: bytes) -> bytes:
         """The machine's answer from the state of all slots below ``applied_until``.

@@ -10,13 +10,14 @@ anything has it.  That follows from the log alone, so members agree on it; a mem
 comes up with older code than the log uses says so and stops (``LedgerTooNew``).
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
 from msgspec import Struct, msgpack
 
 from paxon.errors import BadRequest, ContractError, NotYetKnown, SnapshotUnusable
+from paxon.rsm.attempt import Result, attempt
 from paxon.rsm.contract import Ability, StateMachine
 from paxon.rsm.double_check import Comparison, DoubleChecked, Step
 from paxon.rsm.feed import Event, Feed
@@ -221,6 +222,25 @@ class Assembly:
         self._find_usable()
         self._has_changed()
         return b""
+
+    def apply_all(self, commands: Sequence[bytes], context: Context) -> list[Result]:
+        """See ``Batched``: for less, if all are for one part."""
+        head = commands[0][: commands[0][0] + 1] if commands and commands[0] else b""
+        found = self._by_head.get(head)
+        others = [command for command in commands if not command.startswith(head)]
+        if found is None or others:
+            return [attempt(self, command, context) for command in commands]
+        self._slot = context.slot
+        name, part, is_timed = found
+        size = len(head)
+        calls = [command[size:] for command in commands]
+        try:
+            if isinstance(part, ReplicatedObject):
+                return part.apply_all(calls, context)
+            return [attempt(part, call, context) for call in calls]
+        finally:
+            if is_timed:
+                self._look_at_due(name)
 
     def query(self, question: bytes) -> bytes:
         """Answer one question for a part.

@@ -93,7 +93,7 @@ class Spelling:
         Raises:
             TypeError: if not.
         """
-        if named or len(arguments) != len(self._simple) or tuple(map(type, arguments)) != self._simple:
+        if named or tuple(map(type, arguments)) != self._simple:
             self.call(*arguments, **named)
 
     def arguments(self, call: bytes) -> Struct:

@@ -4,11 +4,11 @@ Knows: what a failed call leaves behind: nothing.  Does not know: who calls, and
 decided once or twice, or how it is spelled (``calls`` does).
 """
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from paxon.errors import BadRequest, ContractError, InvariantViolation, LedgerTooNew, NotYetKnown, Rejected
-from paxon.rsm.attempt import failure
+from paxon.rsm.attempt import Result, attempt, failure
 from paxon.rsm.calls import Spelling, encode, encode_refusal, encode_result, head_of, read_head, told
 from paxon.rsm.contract import Ability, Context, StateMachine, journal_of, methods_of
 from paxon.rsm.machine import Context as Decided
@@ -125,12 +125,16 @@ class ReplicatedObject(Generic[M]):
             self._number += 1
         else:
             self._slot, self._number = slot, 0
-        spelling = self._commands.get(head_of(command))
+        spelling = self._commands.get(command[: command[0] + 1] if command else b"")
         if spelling is None:
             raise self._not_here(command, slot)
         arguments = spelling.arguments(command)
         ours = Context(slot, context.now_ms, self._number, context.session)
         return self._run(ours, spelling.method.call, (self.machine, ours), arguments)
+
+    def apply_all(self, commands: Sequence[bytes], context: Decided) -> list[Result]:
+        """See ``Batched``."""
+        return [attempt(self, command, context) for command in commands]
 
     def _not_here(self, command: bytes, slot: int) -> Exception:
         """Why a command cannot be carried out.
@@ -164,7 +168,7 @@ class ReplicatedObject(Generic[M]):
         """The reply of ``work``, all or nothing: its changes of the state and what it emits."""
         journal = self._journal
         try:
-            reply = encode_result(work(*arguments))
+            reply = encode((1, work(*arguments)))
             emitted = context.emitted
             events = [(topic, encode(event)) for topic, event in emitted] if emitted else ()
         except Rejected as refusal:

@@ -17,7 +17,7 @@ command had been applied; only the reply is gone.
 """
 
 from collections import OrderedDict
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from heapq import heappop, heappush
 from struct import Struct as Layout
@@ -28,7 +28,7 @@ from msgspec import Struct, msgpack
 
 from paxon.errors import ApplyFailed, BadRequest, SnapshotUnusable, check
 from paxon.rsm.attempt import Result, attempt
-from paxon.rsm.machine import MALFORMED, ByteMachine, Capturable, Checked, Context, Timed
+from paxon.rsm.machine import MALFORMED, Batched, ByteMachine, Capturable, Checked, Context, Timed
 from paxon.rsm.pieces import begun
 from paxon.rsm.session_memory import Session, SessionsCapture, restored_sessions
 
@@ -165,14 +165,22 @@ def encode_perform(session: bytes, sequence: int, confirmed: int, command: bytes
 
 
 _TOGETHER: Final = b"\1"
-"""Begins several ``Perform`` in one command, and their answers: it costs the log and its members a fraction of so many
-commands.  The rest is a MessagePack array."""
-_decode_many: Final = msgpack.Decoder(list[bytes]).decode
+"""Begins several ``Perform`` of one session in one command, and their answers: they cost the log and its members a
+fraction of so many commands."""
+_RUN: Final = Layout(">BBQQ")
+"""A one, the length of the session's name, the number of the first, and the first that is not confirmed.  The name
+follows, and a MessagePack array of the commands; a nil is one that was withdrawn."""
+_RUN_HEAD: Final = _RUN.size
+_decode_run: Final[Callable[[bytes], list[bytes | None]]] = msgpack.Decoder(list[bytes | None]).decode
+_decode_answers: Final = msgpack.Decoder(list[bytes]).decode
 
 
-def encode_together(performs: Sequence[bytes]) -> bytes:
-    """Several encoded ``Perform`` as one command of ``Sessions``, carried out one after the other."""
-    return _TOGETHER + _encode(performs)
+def encode_together(session: bytes, first: int, confirmed: int, commands: Sequence[bytes | None]) -> bytes:
+    """The commands ``first``, ``first + 1`` and so on of a session as one command of ``Sessions``.
+
+    They are carried out one after the other, each as its own ``Perform`` would be.
+    """
+    return _RUN.pack(1, len(session), first, confirmed) + session + _encode(commands)
 
 
 def answers_of(answer: bytes, count: int) -> list[bytes]:
@@ -183,7 +191,7 @@ def answers_of(answer: bytes, count: int) -> list[bytes]:
     """
     if answer[:1] != _TOGETHER:
         raise msgspec.DecodeError("requests sent together are answered together")
-    answers = _decode_many(answer[1:])
+    answers = _decode_answers(answer[1:])
     if len(answers) != count:
         raise msgspec.DecodeError(f"{count} requests have {len(answers)} answers")
     return answers
@@ -206,7 +214,8 @@ def decode_requests(command: bytes) -> list[Request]:
         BadRequest: if there is none.
     """
     if command[:1] == _TOGETHER:
-        return [_decode_perform(perform) for perform in _read_together(command)]
+        session, first, confirmed, commands = _read_together(command)
+        return [Perform(session, number, confirmed, one) for number, one in enumerate(commands, first)]
     return [_decode_perform(command) if command[:1] == _ALONE else _read(command)]
 
 
@@ -245,6 +254,7 @@ class Sessions:
 
     def __init__(self, machine: ByteMachine) -> None:
         self._machine = machine
+        self._batched = machine if isinstance(machine, Batched) else None
         self._timed = machine if isinstance(machine, Timed) else None
         self._checked = machine if isinstance(machine, Checked) else None
         self._open: dict[bytes, Session] = {}
@@ -316,8 +326,9 @@ class Sessions:
                 self._check_inner(command[_HEAD + name_bytes :])
             return
         if command[:1] == _TOGETHER:
-            for perform in _read_together(command):
-                self.check(perform)
+            for one in _read_together(command)[-1]:
+                if one is not None:
+                    self._check_inner(one)
             return
         request = _read(command)
         if isinstance(request, Plain):
@@ -403,16 +414,22 @@ class Sessions:
         self._keep_alive(request.session, session, now_ms)
         return _encode(Opened(session.sequence))
 
-    def _perform_together(self, command: bytes, context: Context) -> bytes:
-        answers = [self._perform(perform, context) for perform in _read_together(command)]
-        return _TOGETHER + _encode(answers)
-
     def _perform(self, request: bytes, context: Context) -> bytes:
         name_bytes, sequence, confirmed, has_command = _unpack(request)
-        name = request[_HEAD : _HEAD + name_bytes]
+        inner = _HEAD + name_bytes
+        command = request[inner:] if has_command else None
+        return self._perform_all(request[_HEAD:inner], sequence, confirmed, [command], context)[0]
+
+    def _perform_together(self, request: bytes, context: Context) -> bytes:
+        return _TOGETHER + _encode(self._perform_all(*_read_together(request), context))
+
+    def _perform_all(
+        self, name: bytes, first: int, confirmed: int, commands: list[bytes | None], context: Context
+    ) -> list[bytes]:
+        """Carry out commands of one session, with numbers from ``first`` on; the answer to each."""
         session = self._open.get(name)
         if session is None:
-            return _encode(Ended(self._ended.get(name)))
+            return [_encode(Ended(self._ended.get(name)))] * len(commands)
         if self._capture is not None:
             self._capture.before_change(name, session)
         expires_ms = context.now_ms + session.ttl_ms
@@ -421,26 +438,36 @@ class Sessions:
             session.expires_ms = expires_ms
         else:
             self._keep_alive(name, session, context.now_ms)
-        due = session.sequence
         replies = session.replies
-        while session.confirmed < confirmed and session.confirmed < due:
+        while session.confirmed < confirmed and session.confirmed < session.sequence:
             del replies[session.confirmed]
             session.confirmed += 1
-        if sequence < due:
-            return replies.get(sequence) or _encode(Confirmed())
-        if sequence > due:
-            return _encode(Early(due))
-        if due - session.confirmed >= REPLIES_MAX:
-            return _encode(Crowded())
-        if has_command:
-            ours = Context(context.slot, context.now_ms, name)
-            result = attempt(self._machine, request[_HEAD + name_bytes :], ours)
-            answer = _DONE + result if type(result) is bytes else _answer(result)
+        due = session.sequence
+        if first > due:
+            return [_encode(Early(due))] * len(commands)
+        old = min(due - first, len(commands))
+        answers = [replies.get(number) or _encode(Confirmed()) for number in range(first, first + old)]
+        room = old + REPLIES_MAX - (due - session.confirmed)
+        answers += self._carry_out(name, session, commands[old:room], context)
+        answers += [_encode(Crowded()) for _ in commands[room:]]
+        return answers
+
+    def _carry_out(self, name: bytes, session: Session, commands: list[bytes | None], context: Context) -> list[bytes]:
+        """Use up the next numbers of a session, one for each of ``commands``."""
+        ours = Context(context.slot, context.now_ms, name)
+        wanted = [command for command in commands if command is not None]
+        if self._batched is not None:
+            results = self._batched.apply_all(wanted, ours)
         else:
-            answer = _encode(Withdrawn())
-        replies[due] = answer
-        session.sequence = due + 1
-        return answer
+            results = [attempt(self._machine, command, ours) for command in wanted]
+        answers = [_DONE + result if type(result) is bytes else _answer(result) for result in results]
+        if len(wanted) < len(commands):
+            given = iter(answers)
+            answers = [_encode(Withdrawn()) if command is None else next(given) for command in commands]
+        due = session.sequence
+        session.sequence = due + len(answers)
+        session.replies.update(zip(range(due, session.sequence), answers, strict=True))
+        return answers
 
     def _end(self, name: bytes) -> bytes:
         session = self._open.pop(name, None)
@@ -487,15 +514,18 @@ def _read(command: bytes) -> Open | Close | Plain | Tick:
     return request
 
 
-def _read_together(command: bytes) -> list[bytes]:
+def _read_together(command: bytes) -> tuple[bytes, int, int, list[bytes | None]]:
+    """The session, the number of the first, the first unconfirmed one, and the commands."""
+    if len(command) < _RUN_HEAD:
+        raise BadRequest(f"commands that are sent together have at least {_RUN_HEAD} bytes, not {len(command)}")
+    _, name_bytes, first, confirmed = _RUN.unpack_from(command)
+    begin = _RUN_HEAD + name_bytes
     try:
-        performs = _decode_many(command[1:])
+        # Looked at before the first is carried out: all or none.
+        commands = _decode_run(command[begin:])
     except MALFORMED as error:
-        raise BadRequest(f"these are no commands of sessions: {error}") from error
-    # Looked at before the first is carried out: all or none.
-    if any(perform[:1] != _ALONE or len(perform) < _HEAD for perform in performs):
-        raise BadRequest("only commands of sessions are sent together")
-    return performs
+        raise BadRequest(f"these are no commands of a session: {error}") from error
+    return command[_RUN_HEAD:begin], first, confirmed, commands
 
 
 def _unpack(perform: bytes) -> tuple[int, int, int, bool]:

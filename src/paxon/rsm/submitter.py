@@ -10,6 +10,7 @@ still has its number: it is sent again without its contents (``withdraw``), and 
 applied before, or it never will be.
 """
 
+from collections.abc import Iterable
 from typing import assert_never
 
 from paxon.errors import check
@@ -24,10 +25,22 @@ from paxon.rsm.sessions import (
     Withdrawn,
     decode_answer,
     encode_perform,
+    encode_together,
 )
 
 Settled = Done | Failed | Confirmed | Withdrawn
 """The answers after which a number need not be sent again."""
+
+
+def runs_of(sequences: Iterable[int]) -> list[range]:
+    """Rising numbers, cut into those that follow one another."""
+    runs: list[range] = []
+    for sequence in sequences:
+        if runs and runs[-1].stop == sequence:
+            runs[-1] = range(runs[-1].start, sequence + 1)
+        else:
+            runs.append(range(sequence, sequence + 1))
+    return runs
 
 
 class Submitter:
@@ -65,6 +78,11 @@ class Submitter:
         """What to submit for a number that has no answer yet."""
         check(sequence in self._open, "what was answered is not sent again")
         return encode_perform(self.session, sequence, next(iter(self._open)), self._open[sequence])
+
+    def together(self, sequences: range) -> bytes:
+        """What to submit for numbers that follow one another and have no answer yet."""
+        commands = [self._open[sequence] for sequence in sequences]
+        return encode_together(self.session, sequences.start, next(iter(self._open)), commands)
 
     def withdraw(self, sequence: int) -> None:
         """Nobody wants this command any more: from here on its number is sent without it."""

@@ -18,7 +18,7 @@ functions written in C, such as those of ``heapq``, change these without asking 
 """
 
 from collections import UserList
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final, SupportsIndex, TypeVar
 
@@ -30,6 +30,8 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _ABSENT: Final = object()
+_set: Final[Callable[[dict[Any, Any], Any, Any], None]] = dict.__setitem__
+_delete: Final[Callable[[dict[Any, Any], Any], None]] = dict.__delitem__
 
 
 class TrackedDict(dict[K, V]):
@@ -44,15 +46,18 @@ class TrackedDict(dict[K, V]):
             super().__setitem__(immutable(key), tracked(value, journal))
 
     def __setitem__(self, key: K, value: V) -> None:
-        value = tracked(value, self.journal)
-        if key in self:
-            self.journal.change(self, partial(dict.__setitem__, self, key, dict.__getitem__(self, key)))
+        journal = self.journal
+        if type(value) not in SCALARS:
+            value = tracked(value, journal)
+        before = self.get(key, _ABSENT)
+        if before is _ABSENT:
+            journal.change(self, partial(_delete, self, immutable(key)))
         else:
-            self.journal.change(self, partial(dict.__delitem__, self, immutable(key)))
-        super().__setitem__(key, value)
+            journal.change(self, partial(_set, self, key, before))
+        _set(self, key, value)
 
     def __delitem__(self, key: K) -> None:
-        self.journal.change(self, partial(dict.__setitem__, self, key, self[key]))
+        self.journal.change(self, partial(_set, self, key, self[key]))
         super().__delitem__(key)
 
     def __ior__(self, other: Any) -> "TrackedDict[K, V]":  # type: ignore[override, misc]

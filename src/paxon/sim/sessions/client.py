@@ -7,8 +7,8 @@ means to annoy behaves.  Does not know: members, or whether what it is told is r
 from collections.abc import Callable
 from typing import Protocol
 
-from paxon.rsm.sessions import Close, Ended, Open, answers_of, decode_answer, encode, encode_together
-from paxon.rsm.submitter import Submitter
+from paxon.rsm.sessions import Close, Ended, Open, answers_of, decode_answer, encode
+from paxon.rsm.submitter import Submitter, runs_of
 from paxon.sim.agenda import Agenda
 from paxon.sim.dice import Dice
 from paxon.sim.post import Ending, Post
@@ -170,12 +170,13 @@ class SimSession:
     def _send_all(self, sequences: list[int]) -> None:
         """Send some commands together, or each by itself."""
         if len(sequences) > 1 and self._random.random() < TOGETHER:
-            self._send(sequences)
+            for run in runs_of(sequences):
+                self._send(run)
         else:
             for sequence in sequences:
-                self._send([sequence])
+                self._send(range(sequence, sequence + 1))
 
-    def _send(self, sequences: list[int]) -> None:
+    def _send(self, sequences: range) -> None:
         orders = [self._orders[sequence] for sequence in sequences]
         requests = [self._submitter.request(sequence) for sequence in sequences]
 
@@ -189,7 +190,7 @@ class SimSession:
             for order, request, answer in zip(orders, requests, answers, strict=True):
                 self._hear(order, request, answer)
 
-        self._attempt(requests[0] if len(requests) == 1 else encode_together(requests), heard)
+        self._attempt(requests[0] if len(requests) == 1 else self._submitter.together(sequences), heard)
 
     def _hear(self, order: Order, request: bytes, answer: bytes) -> None:
         if self._orders.get(order.sequence) is not order:
