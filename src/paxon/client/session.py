@@ -76,14 +76,14 @@ OPEN_ATTEMPT_MS: Final = 2_000
 TOGETHER_MAX: Final = 256
 """The most commands that are sent together."""
 
-GIVEN_MAX: Final = 128
-"""About how many commands are given their answers in one turn of the loop."""
-
 TOGETHER_BYTES: Final = 128 * 1024
 """About how many bytes of them.  Far below the limit of a command, which a single one may still reach."""
 
 TOGETHER_S: Final = 0.05
 """How far the deadlines of commands may lie apart that are sent together: the earliest counts for all."""
+
+GIVEN_MAX: Final = 128
+"""About how many commands are given their answers in one turn of the loop."""
 
 NEVER_SENT_AGAIN: Final = (TooLarge, BadRequest, NotYetKnown, Stopping)
 """Refusals that a second attempt would meet again."""

@@ -125,7 +125,7 @@ class ReplicatedObject(Generic[M]):
             self._number += 1
         else:
             self._slot, self._number = slot, 0
-        spelling = self._commands.get(command[: command[0] + 1] if command else b"")
+        spelling = self._commands.get(head_of(command))
         if spelling is None:
             raise self._not_here(command, slot)
         arguments = spelling.arguments(command)
@@ -168,7 +168,7 @@ class ReplicatedObject(Generic[M]):
         """The reply of ``work``, all or nothing: its changes of the state and what it emits."""
         journal = self._journal
         try:
-            reply = encode((1, work(*arguments)))
+            reply = encode_result(work(*arguments))
             emitted = context.emitted
             events = [(topic, encode(event)) for topic, event in emitted] if emitted else ()
         except Rejected as refusal:
