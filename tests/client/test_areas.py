@@ -15,7 +15,18 @@ from paxon.node.areas import Areas
 from paxon.node.hold_back import EVERY_AREA
 from paxon.rsm.assembly import Announce, Assembly, PartCall
 from paxon.rsm.assembly import encode as encode_part
-from paxon.rsm.sessions import Close, Ended, Open, Opened, Perform, Plain, Request, Tick, encode, encode_together
+from paxon.rsm.session_requests import (
+    Close,
+    Ended,
+    Open,
+    Opened,
+    Perform,
+    Plain,
+    Request,
+    Tick,
+    encode,
+    encode_together,
+)
 from paxon.testing import Cluster
 from tests.client.test_members import Bell, run
 from tests.rsm.inventory import Inventory, OutOfStock

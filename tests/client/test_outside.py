@@ -12,8 +12,8 @@ from paxon.client import client_channel
 from paxon.client.opening import Member
 from paxon.collections.counters import Counters
 from paxon.rsm.assembly import Announce, encode
-from paxon.rsm.sessions import Plain
-from paxon.rsm.sessions import encode as encode_request
+from paxon.rsm.session_requests import Plain
+from paxon.rsm.session_requests import encode as encode_request
 from paxon.testing import Cluster
 from tests.client.members import FakeMember, failing, refusing_endpoint, silent, started
 from tests.client.test_members import Bell, run

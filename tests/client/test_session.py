@@ -17,7 +17,8 @@ from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
 from paxon.rsm.attempt import attempt
 from paxon.rsm.machine import Context
-from paxon.rsm.sessions import Close, Sessions, encode, result_of
+from paxon.rsm.session_requests import Close, encode, result_of
+from paxon.rsm.sessions import Sessions
 from tests.node.nodes import until
 
 

@@ -6,12 +6,13 @@ from paxon.core.decree import Slot
 from paxon.errors import BadRequest, LedgerTooNew
 from paxon.kv import name_server
 from paxon.kv.name_server import NameServer
-from paxon.rsm import sessions
+from paxon.rsm import session_requests
 from paxon.rsm.assembly import Announce, Assembly, PartCall
 from paxon.rsm.assembly import encode as encode_part
 from paxon.rsm.machine import Context
 from paxon.rsm.objects import ReplicatedObject, Signature, question, submission
-from paxon.rsm.sessions import Close, Open, Perform, Plain, Sessions, decode_answer
+from paxon.rsm.session_requests import Close, Open, Perform, Plain, decode_answer
+from paxon.rsm.sessions import Sessions
 from tests.fuzz.oracle import Draw, Target, refusing
 from tests.rsm.inventory import Inventory
 
@@ -50,7 +51,7 @@ def door(data: bytes) -> None:
     assembly = Assembly({"inventory": Inventory(), "names": NameServer()})
     assembly.apply(encode_part(Announce("a", assembly.abilities)), Context(Slot(1), 0))
     machine = Sessions(assembly)
-    machine.apply(sessions.encode(Open(b"s", 1000)), Context(Slot(1), 0))
+    machine.apply(session_requests.encode(Open(b"s", 1000)), Context(Slot(1), 0))
     draw = Draw(data)
     while not draw.is_empty:
         command = draw.take(draw.byte())
@@ -61,7 +62,7 @@ def door(data: bytes) -> None:
 
 
 def _read(command: bytes, answer: bytes) -> None:
-    for _, one in sessions.exchanges(command, answer):
+    for _, one in session_requests.exchanges(command, answer):
         decode_answer(one)
 
 
@@ -78,16 +79,16 @@ _CALLS = (
     question(_SIGNATURE, Inventory.left, "bolt")[0],
 )
 
-_SESSION: list[sessions.Request] = [
+_SESSION: list[session_requests.Request] = [
     Open(b"s", 1000),
     Perform(b"s", 0, 0, name_server.put(b"k", b"v")),
     Perform(b"s", 1, 1, name_server.delete(b"k")),
     Plain(name_server.put(b"k", b"v")),
 ]
 _REQUESTS = (
-    *map(sessions.encode, _SESSION),
-    sessions.encode_together(b"s", 2, 1, [name_server.put(b"k", b"v"), None]),
-    sessions.encode(Close(b"s")),
+    *map(session_requests.encode, _SESSION),
+    session_requests.encode_together(b"s", 2, 1, [name_server.put(b"k", b"v"), None]),
+    session_requests.encode(Close(b"s")),
 )
 
 _PARTS = (
@@ -97,13 +98,13 @@ _PARTS = (
     encode_part(Announce("b", {})),
 )
 _DOOR = (
-    *(sessions.encode(Perform(b"s", number, 0, call)) for number, call in enumerate(_PARTS)),
-    *(sessions.encode(Plain(call)) for call in _PARTS),
-    sessions.encode(Open(b"t", 1)),
-    sessions.encode(Open(b"t", 0)),
-    sessions.encode(Perform(b"s", 0, 0, None)),
-    sessions.encode_together(b"s", 0, 0, [*_PARTS[:2], None]),
-    sessions.encode(Close(b"s")),
+    *(session_requests.encode(Perform(b"s", number, 0, call)) for number, call in enumerate(_PARTS)),
+    *(session_requests.encode(Plain(call)) for call in _PARTS),
+    session_requests.encode(Open(b"t", 1)),
+    session_requests.encode(Open(b"t", 0)),
+    session_requests.encode(Perform(b"s", 0, 0, None)),
+    session_requests.encode_together(b"s", 0, 0, [*_PARTS[:2], None]),
+    session_requests.encode(Close(b"s")),
 )
 
 TARGETS: Mapping[str, Target] = {

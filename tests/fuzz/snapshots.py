@@ -10,7 +10,8 @@ from paxon.rsm.contract import Context, StateMachine, command, journal_of
 from paxon.rsm.machine import Capturable
 from paxon.rsm.machine import Context as Decided
 from paxon.rsm.objects import ReplicatedObject
-from paxon.rsm.sessions import Close, Open, Perform, Request, Sessions, encode
+from paxon.rsm.session_requests import Close, Open, Perform, Request, encode
+from paxon.rsm.sessions import Sessions
 from tests.fuzz.oracle import Draw, Target, refusing
 from tests.rsm.inventory import Reserved
 

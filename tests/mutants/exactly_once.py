@@ -11,17 +11,19 @@ from paxon.rsm import errands
 from paxon.rsm.assembly import Assembly
 from paxon.rsm.machine import ByteMachine, Context
 from paxon.rsm.session_memory import Session as Memory
-from paxon.rsm.sessions import (
+from paxon.rsm.session_requests import (
+    Ended,
     Failed,
     Open,
+    Opened,
     Plain,
-    Sessions,
     Withdrawn,
     answers_of,
     decode_answer,
     encode,
     encode_perform,
 )
+from paxon.rsm.sessions import Sessions
 from paxon.rsm.submitter import Submitter
 from tests.mutants.mutant import Patch, mutant
 
@@ -34,25 +36,25 @@ Commands = list[bytes | None]
 
 
 @mutant(
-    "rsm.sessions.Perform",
+    "rsm.session_requests.Perform",
     SESSIONS + "test_a_command_that_is_decided_again_is_answered_and_not_applied_again",
 )
 def replies_forgotten_before_they_are_confirmed(patch: Patch) -> None:
     """The reply to a command is dropped as soon as all before it are confirmed."""
-    perform = Sessions._perform_all
+    perform = Sessions._perform
 
     def forgetful(
         self: Sessions, name: bytes, first: int, confirmed: int, commands: Commands, context: Context
     ) -> list[bytes]:
         return perform(self, name, first, confirmed + 1, commands, context)
 
-    patch.replace(Sessions, "_perform_all", forgetful)
+    patch.replace(Sessions, "_perform", forgetful)
 
 
-@mutant("rsm.sessions.Early", SESSIONS + "test_commands_of_a_session_are_applied_in_the_order_of_their_numbers")
+@mutant("rsm.session_requests.Early", SESSIONS + "test_commands_of_a_session_are_applied_in_the_order_of_their_numbers")
 def early_commands_applied(patch: Patch) -> None:
     """A command that comes before its turn is applied, and those that it overtook count as answered."""
-    perform = Sessions._perform_all
+    perform = Sessions._perform
 
     def hasty(
         self: Sessions, name: bytes, first: int, confirmed: int, commands: Commands, context: Context
@@ -63,13 +65,13 @@ def early_commands_applied(patch: Patch) -> None:
             session.sequence += 1
         return perform(self, name, first, confirmed, commands, context)
 
-    patch.replace(Sessions, "_perform_all", hasty)
+    patch.replace(Sessions, "_perform", hasty)
 
 
 @mutant("rsm.sessions.Sessions", SESSIONS + "test_a_failure_is_an_answer_like_any_other")
 def failures_not_remembered(patch: Patch) -> None:
     """A command on which the machine raised leaves its number free, and is tried again if it comes again."""
-    perform = Sessions._perform_all
+    perform = Sessions._perform
 
     def optimistic(
         self: Sessions, name: bytes, first: int, confirmed: int, commands: Commands, context: Context
@@ -82,13 +84,15 @@ def failures_not_remembered(patch: Patch) -> None:
             del session.replies[session.sequence]
         return answers
 
-    patch.replace(Sessions, "_perform_all", optimistic)
+    patch.replace(Sessions, "_perform", optimistic)
 
 
-@mutant("rsm.sessions.Withdrawn", SUBMITTER + "test_what_was_withdrawn_before_it_was_decided_never_takes_effect")
+@mutant(
+    "rsm.session_requests.Withdrawn", SUBMITTER + "test_what_was_withdrawn_before_it_was_decided_never_takes_effect"
+)
 def withdrawn_numbers_not_used_up(patch: Patch) -> None:
     """Whoever withdraws a command is told so, and an earlier request for it takes effect when it comes."""
-    perform = Sessions._perform_all
+    perform = Sessions._perform
 
     def careless(
         self: Sessions, name: bytes, first: int, confirmed: int, commands: Commands, context: Context
@@ -98,25 +102,25 @@ def withdrawn_numbers_not_used_up(patch: Patch) -> None:
             return [msgpack.encode(Withdrawn())]
         return perform(self, name, first, confirmed, commands, context)
 
-    patch.replace(Sessions, "_perform_all", careless)
+    patch.replace(Sessions, "_perform", careless)
 
 
-@mutant("rsm.sessions.Ended", SESSIONS + "test_a_closed_session_has_ended_and_does_not_come_back_to_life")
+@mutant("rsm.session_requests.Ended", SESSIONS + "test_a_closed_session_has_ended_and_does_not_come_back_to_life")
 def ended_sessions_come_back_to_life(patch: Patch) -> None:
     """An opening that is decided after the session's end opens it again, with its numbers lost."""
     begin = Sessions._begin
 
-    def reviving(self: Sessions, request: Open, now_ms: int) -> bytes:
+    def reviving(self: Sessions, request: Open, now_ms: int) -> Opened | Ended:
         self._ended.pop(request.session, None)
         return begin(self, request, now_ms)
 
     patch.replace(Sessions, "_begin", reviving)
 
 
-@mutant("rsm.sessions.Ended", SESSIONS + "test_a_closed_session_has_ended_and_does_not_come_back_to_life")
+@mutant("rsm.session_requests.Ended", SESSIONS + "test_a_closed_session_has_ended_and_does_not_come_back_to_life")
 def commands_of_ended_sessions_applied(patch: Patch) -> None:
     """A command whose session has ended is applied as if it had none."""
-    perform = Sessions._perform_all
+    perform = Sessions._perform
 
     def generous(
         self: Sessions, name: bytes, first: int, confirmed: int, commands: Commands, context: Context
@@ -125,7 +129,7 @@ def commands_of_ended_sessions_applied(patch: Patch) -> None:
             return [self.apply(encode(Plain(command)), context) for command in commands if command is not None]
         return perform(self, name, first, confirmed, commands, context)
 
-    patch.replace(Sessions, "_perform_all", generous)
+    patch.replace(Sessions, "_perform", generous)
 
 
 @mutant("rsm.sessions: time is decided time", SESSIONS + "test_members_end_a_session_at_the_same_command")
@@ -148,7 +152,7 @@ def sessions_end_by_a_members_own_clock(patch: Patch) -> None:
 @mutant("rsm.sessions.Session", SESSIONS + "test_a_session_that_is_used_lives_on")
 def use_does_not_keep_a_session_alive(patch: Patch) -> None:
     """A session ends at a time that its opening has fixed, used or not."""
-    perform = Sessions._perform_all
+    perform = Sessions._perform
 
     def strict(
         self: Sessions, name: bytes, first: int, confirmed: int, commands: Commands, context: Context
@@ -160,16 +164,16 @@ def use_does_not_keep_a_session_alive(patch: Patch) -> None:
             session.expires_ms = expires_ms
         return answers
 
-    patch.replace(Sessions, "_perform_all", strict)
+    patch.replace(Sessions, "_perform", strict)
 
 
 TOGETHER = SESSIONS + "test_commands_sent_together_do_what_they_would_do_one_by_one"
 
 
-@mutant("rsm.sessions.encode_together", TOGETHER)
+@mutant("rsm.session_requests.encode_together", TOGETHER)
 def a_run_that_was_begun_is_carried_out_whole(patch: Patch) -> None:
     """Of commands that are sent together some of which were applied before, all are applied."""
-    perform = Sessions._perform_all
+    perform = Sessions._perform
 
     def again(
         self: Sessions, name: bytes, first: int, confirmed: int, commands: Commands, context: Context
@@ -179,10 +183,10 @@ def a_run_that_was_begun_is_carried_out_whole(patch: Patch) -> None:
             first = session.sequence
         return perform(self, name, first, confirmed, commands, context)
 
-    patch.replace(Sessions, "_perform_all", again)
+    patch.replace(Sessions, "_perform", again)
 
 
-@mutant("rsm.sessions.encode_together", TOGETHER)
+@mutant("rsm.session_requests.encode_together", TOGETHER)
 def results_of_others_for_the_withdrawn(patch: Patch) -> None:
     """Where one of several commands was withdrawn, the answers of the others move up."""
     carry_out = Sessions._carry_out

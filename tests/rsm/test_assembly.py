@@ -14,8 +14,9 @@ from paxon.rsm.contract import Context, StateMachine, command, query
 from paxon.rsm.feed import EVENTS_KEPT, Event, Feed
 from paxon.rsm.machine import Context as Decided
 from paxon.rsm.objects import question, submission
-from paxon.rsm.sessions import Open, Perform, Plain, Sessions
-from paxon.rsm.sessions import encode as encode_request
+from paxon.rsm.session_requests import Open, Perform, Plain
+from paxon.rsm.session_requests import encode as encode_request
+from paxon.rsm.sessions import Sessions
 
 
 class Alarm(StateMachine):

@@ -7,7 +7,8 @@ from paxon.core.decree import Slot
 from paxon.rsm.assembly import Assembly
 from paxon.rsm.errands import TICK, errand
 from paxon.rsm.machine import Context
-from paxon.rsm.sessions import Open, Sessions, encode
+from paxon.rsm.session_requests import Open, encode
+from paxon.rsm.sessions import Sessions
 
 NOW_MS = 1_000
 TTL_MS = 500

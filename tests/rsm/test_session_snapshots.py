@@ -15,7 +15,8 @@ from paxon.rsm import session_memory
 from paxon.rsm import sessions as sessions_module
 from paxon.rsm.machine import Context
 from paxon.rsm.session_memory import FORMAT, Beginning, Head
-from paxon.rsm.sessions import Close, Open, Perform, Plain, Request, Sessions, encode
+from paxon.rsm.session_requests import Close, Open, Perform, Plain, Request, encode
+from paxon.rsm.sessions import Sessions
 from tests.core.steady import steady
 from tests.rsm.test_sessions import Tape
 

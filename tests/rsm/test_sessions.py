@@ -9,11 +9,8 @@ from hypothesis import strategies as st
 from paxon.core.decree import Slot
 from paxon.errors import BadRequest
 from paxon.rsm import sessions as sessions_module
-from paxon.rsm.attempt import attempt
 from paxon.rsm.machine import Context
-from paxon.rsm.sessions import (
-    REPLIES_MAX,
-    TTL_MS_MAX,
+from paxon.rsm.session_requests import (
     Answer,
     Close,
     Confirmed,
@@ -27,13 +24,13 @@ from paxon.rsm.sessions import (
     Perform,
     Plain,
     Request,
-    Sessions,
     Withdrawn,
     answers_of,
     decode_answer,
     encode,
     encode_together,
 )
+from paxon.rsm.sessions import REPLIES_MAX, TTL_MS_MAX, Sessions
 
 A, B = b"session a", b"session b"
 TTL_MS = 1_000
@@ -254,29 +251,6 @@ def test_however_often_and_in_whatever_order_commands_are_decided_each_is_applie
         applied = [command for command in stage.tape.commands if command.startswith(name + b"/")]
         assert applied == [b"%s/%d" % (name, number) for number in range(count)]
     assert all(len(told) == 1 for told in answers.values())
-
-
-@given(st.lists(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(0, 60)), max_size=8), max_size=20))
-def test_the_commands_of_one_slot_together_do_what_they_do_one_by_one(slots: list[list[tuple[int, int, int]]]) -> None:
-    together, one_by_one = Sessions(Tape()), Sessions(Tape())
-    now_ms = 0
-    for number, drawn in enumerate(slots, start=1):
-        commands = [
-            (
-                encode(Open(b"s", 1 + later_ms)),
-                encode(Perform(b"s", sequence, max(0, sequence - 1), b"bad" if later_ms % 7 == 0 else b"x")),
-                encode(Perform(b"s", sequence, 0, None)),
-                encode(Close(b"s")),
-                b"\0junk"[: later_ms % 6],
-            )[which]
-            for which, sequence, later_ms in drawn
-        ]
-        now_ms += drawn[0][2] if drawn else 1
-        context = Context(Slot(number), now_ms)
-        answers = together.apply_all(commands, context)
-        expected = [attempt(one_by_one, command, context) for command in commands]
-        assert list(map(repr, answers)) == list(map(repr, expected))
-        assert len(together) == len(one_by_one)
 
 
 def test_commands_sent_together_are_answered_one_by_one() -> None:

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from paxon.core.decree import Slot
 from paxon.rsm.machine import Context
-from paxon.rsm.sessions import Close, Done, Ended, Open, Sessions, Withdrawn, encode
+from paxon.rsm.session_requests import Close, Done, Ended, Open, Withdrawn, encode
+from paxon.rsm.sessions import Sessions
 from paxon.rsm.submitter import Submitter
 
 NAME = b"session"

@@ -13,7 +13,7 @@ import pytest
 from paxon.core.decree import Slot
 from paxon.errors import ConfigurationError, InvariantViolation
 from paxon.rsm.machine import Context
-from paxon.rsm.sessions import (
+from paxon.rsm.session_requests import (
     Confirmed,
     Done,
     Early,

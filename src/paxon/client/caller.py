@@ -23,7 +23,7 @@ from paxon.errors import BadRequest
 from paxon.node.consistency import LINEARIZABLE, Consistency
 from paxon.node.service import TIMEOUT_MS_MAX
 from paxon.rsm.contract import Context, StateMachine
-from paxon.rsm.sessions import result_of
+from paxon.rsm.session_requests import result_of
 
 M = TypeVar("M", bound=StateMachine)
 P = ParamSpec("P")

@@ -39,9 +39,7 @@ from paxon.errors import (
     check,
 )
 from paxon.node.proposals import Applied
-from paxon.rsm.sessions import (
-    REPLIES_MAX,
-    TTL_MS_MAX,
+from paxon.rsm.session_requests import (
     Close,
     Ended,
     Failed,
@@ -53,6 +51,7 @@ from paxon.rsm.sessions import (
     encode,
     is_done,
 )
+from paxon.rsm.sessions import REPLIES_MAX, TTL_MS_MAX
 from paxon.rsm.submitter import Submitter
 
 NAME_BYTES: Final = 16

@@ -15,7 +15,7 @@ from paxon.rsm.assembly import PartCall
 from paxon.rsm.assembly import encode as encode_part
 from paxon.rsm.contract import StateMachine
 from paxon.rsm.machine import MALFORMED, ByteMachine
-from paxon.rsm.sessions import Done, Failed, Plain, decode_answer, encode
+from paxon.rsm.session_requests import Done, Failed, Plain, decode_answer, encode
 
 ReplyT = TypeVar("ReplyT", Written, Deleted, Compared, Found)
 

@@ -11,7 +11,18 @@ from paxon.collections.terms import Terms
 from paxon.core.decree import NodeId
 from paxon.node.hold_back import EVERY_AREA, Area
 from paxon.rsm.assembly import Assembly, part_of
-from paxon.rsm.sessions import Close, Open, Opened, Perform, Plain, Request, Tick, decode_answer, exchanges, is_done
+from paxon.rsm.session_requests import (
+    Close,
+    Open,
+    Opened,
+    Perform,
+    Plain,
+    Request,
+    Tick,
+    decode_answer,
+    exchanges,
+    is_done,
+)
 
 AREA: Final = "area/"
 """The office of a part's specialist is this and the name of the part; the ``value`` of its seat names the member."""

@@ -12,7 +12,7 @@ from msgspec import Struct, msgpack
 from paxon.core.decree import FIRST_SLOT, Decree, Slot
 from paxon.errors import InvariantViolation, SnapshotUnusable, check
 from paxon.rsm.attempt import Result, attempt, failure, not_bytes
-from paxon.rsm.machine import MALFORMED, Batched, ByteMachine, Capturable, Context
+from paxon.rsm.machine import MALFORMED, ByteMachine, Capturable, Context
 from paxon.rsm.pieces import begun
 
 CAPTURE_VERSION = 1
@@ -36,7 +36,6 @@ class Applier:
 
     def __init__(self, machine: ByteMachine) -> None:
         self._machine = machine
-        self._batched = machine if isinstance(machine, Batched) else None
         self.applied_until = FIRST_SLOT
         """Every slot below has been applied.  For others to look at."""
         self._now_ms = 0
@@ -57,11 +56,8 @@ class Applier:
         if decree.stamp_ms > self._now_ms:
             self._now_ms = decree.stamp_ms
         context = Context(slot, self._now_ms)
-        if self._batched is not None:
-            results = self._batched.apply_all(decree.commands, context)
-        else:
-            machine = self._machine
-            results = [attempt(machine, command, context) for command in decree.commands]
+        machine = self._machine
+        results = [attempt(machine, command, context) for command in decree.commands]
         self.applied_until = Slot(slot + 1)
         return results
 

@@ -7,8 +7,9 @@ know: clocks, or how a command gets into the log.
 from typing import Final
 
 from paxon.rsm.assembly import Announce, Assembly, Compare, encode
-from paxon.rsm.sessions import Plain, Sessions, Tick
-from paxon.rsm.sessions import encode as encode_request
+from paxon.rsm.session_requests import Plain, Tick
+from paxon.rsm.session_requests import encode as encode_request
+from paxon.rsm.sessions import Sessions
 
 TICK: Final = encode_request(Tick())
 """The errand that only lets time go on."""

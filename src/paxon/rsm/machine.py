@@ -113,7 +113,7 @@ class Checked(Protocol):
 
 @runtime_checkable
 class Batched(Protocol):
-    """What a ``ByteMachine`` offers beside if it carries out the commands of one slot together for less."""
+    """What a ``ByteMachine`` offers beside if it carries out several commands together for less."""
 
     def apply_all(self, commands: Sequence[bytes], context: Context) -> list[bytes | ApplyFailed]:
         """What ``attempt`` gives for each command, one after the other."""

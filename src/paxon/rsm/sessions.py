@@ -17,20 +17,35 @@ command had been applied; only the reply is gone.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from heapq import heappop, heappush
-from struct import Struct as Layout
 from typing import Final, assert_never
 
-import msgspec
-from msgspec import Struct, msgpack
-
-from paxon.errors import ApplyFailed, BadRequest, SnapshotUnusable, check
-from paxon.rsm.attempt import Result, attempt
-from paxon.rsm.machine import MALFORMED, Batched, ByteMachine, Capturable, Checked, Context, Timed
+from paxon.errors import BadRequest, SnapshotUnusable, check
+from paxon.rsm.attempt import attempt
+from paxon.rsm.machine import Batched, ByteMachine, Capturable, Checked, Context, Timed
 from paxon.rsm.pieces import begun
 from paxon.rsm.session_memory import Session, SessionsCapture, restored_sessions
+from paxon.rsm.session_requests import (
+    SESSION_BYTES_MAX,
+    Close,
+    Confirmed,
+    Crowded,
+    Done,
+    Early,
+    Ended,
+    Open,
+    Opened,
+    Plain,
+    Tick,
+    Withdrawn,
+    decode_other,
+    encode_answer,
+    encode_answers,
+    encode_result,
+    run_in,
+)
 
 REPLIES_MAX: Final = 4096
 """How many commands of one session may be unconfirmed: their replies are kept in memory on every member."""
@@ -43,206 +58,6 @@ DUE_SPARE: Final = 64
 
 TTL_MS_MAX: Final = 24 * 60 * 60 * 1000
 """The longest life of a session without a command: replies must not be kept for ever."""
-
-
-class Open(Struct, frozen=True, array_like=True, tag=1):
-    """Command: begin a session, or keep it alive.  Its opener drew ``session`` by lot, from 128 bits.
-
-    Opening again what is open is harmless, so this is safe to repeat.
-    """
-
-    session: bytes
-    ttl_ms: int
-
-
-class Perform(Struct, frozen=True, array_like=True, tag=2):
-    """Command: apply ``command`` as number ``sequence`` of ``session``.
-
-    ``confirmed`` is the first number whose reply the session may still ask for.  Without a
-    command the number is used up for nothing: whoever gave up waiting makes sure in this way that
-    an earlier ``Perform`` of the number, should it not be decided yet, never takes effect.
-    """
-
-    session: bytes
-    sequence: int
-    confirmed: int
-    command: bytes | None
-
-
-class Close(Struct, frozen=True, array_like=True, tag=3):
-    """Command: end a session."""
-
-    session: bytes
-
-
-class Plain(Struct, frozen=True, array_like=True, tag=4):
-    """Command: apply ``command`` without a session: once for every time it is decided."""
-
-    command: bytes
-
-
-class Tick(Struct, frozen=True, array_like=True, tag=5):
-    """Command: let decided time catch up, so that what is due by time happens while nobody else submits anything."""
-
-
-class Done(Struct, frozen=True, array_like=True, tag=1):
-    """The command was applied, now or before, with this ``result``."""
-
-    result: bytes
-
-
-class Failed(Struct, frozen=True, array_like=True, tag=2):
-    """The state machine raised on the command, now or before; the state is as if it had not been."""
-
-    reason: str
-
-
-class Opened(Struct, frozen=True, array_like=True, tag=3):
-    """The session is open; its next command has the number ``sequence``."""
-
-    sequence: int
-
-
-class Ended(Struct, frozen=True, array_like=True, tag=4):
-    """There is no such session, and the command was not applied by this.
-
-    ``sequence`` is the number that would have been next when the session ended: lower ones had
-    been applied.  ``None`` if nobody remembers the session.
-    """
-
-    sequence: int | None
-
-
-class Early(Struct, frozen=True, array_like=True, tag=5):
-    """Not applied: number ``sequence`` of the session comes first."""
-
-    sequence: int
-
-
-class Confirmed(Struct, frozen=True, array_like=True, tag=6):
-    """The command was applied before, and the session said that it had the reply."""
-
-
-class Crowded(Struct, frozen=True, array_like=True, tag=7):
-    """Not applied: too many replies of the session are not confirmed."""
-
-
-class Withdrawn(Struct, frozen=True, array_like=True, tag=8):
-    """The number is used up, and nothing was applied for it, nor ever will be."""
-
-
-Request = Open | Perform | Close | Plain | Tick
-Answer = Done | Failed | Opened | Ended | Early | Confirmed | Crowded | Withdrawn
-
-_encode: Final = msgpack.Encoder().encode
-_decode: Final = msgpack.Decoder(Open | Close | Plain | Tick).decode
-_answers: Final[msgpack.Decoder[Answer]] = msgpack.Decoder(Answer)
-
-# Nearly everything that travels is a Perform or its Done.  These have a layout of their own, which costs a third of
-# what a MessagePack array around bytes does.  Neither can be taken for one: no array begins with a zero.
-_PERFORM: Final = Layout(">xBQQ?")
-"""A zero, the length of the session's name, the two numbers, and whether there is a command; then name and command."""
-_HEAD: Final = _PERFORM.size
-_ALONE: Final = b"\0"
-"""Begins one ``Perform``."""
-_DONE: Final = b"\0"
-"""Begins its answer, if that is a ``Done``; the result is the rest."""
-SESSION_BYTES_MAX: Final = 255
-"""The longest name of a session."""
-
-
-def encode(request: Request) -> bytes:
-    """A request as a command of ``Sessions``."""
-    if isinstance(request, Perform):
-        return encode_perform(request.session, request.sequence, request.confirmed, request.command)
-    return _encode(request)
-
-
-def encode_perform(session: bytes, sequence: int, confirmed: int, command: bytes | None) -> bytes:
-    """A ``Perform`` as a command of ``Sessions``, without making one."""
-    head = _PERFORM.pack(len(session), sequence, confirmed, command is not None)
-    return head + session if command is None else head + session + command
-
-
-_TOGETHER: Final = b"\1"
-"""Begins several ``Perform`` of one session in one command, and their answers: they cost the log and its members a
-fraction of so many commands."""
-_RUN: Final = Layout(">BBQQ")
-"""A one, the length of the session's name, the number of the first, and the first that is not confirmed.  The name
-follows, and a MessagePack array of the commands; a nil is one that was withdrawn."""
-_RUN_HEAD: Final = _RUN.size
-_decode_run: Final[Callable[[bytes], list[bytes | None]]] = msgpack.Decoder(list[bytes | None]).decode
-_decode_answers: Final = msgpack.Decoder(list[bytes]).decode
-
-
-def encode_together(session: bytes, first: int, confirmed: int, commands: Sequence[bytes | None]) -> bytes:
-    """The commands ``first``, ``first + 1`` and so on of a session as one command of ``Sessions``.
-
-    They are carried out one after the other, each as its own ``Perform`` would be.
-    """
-    return _RUN.pack(1, len(session), first, confirmed) + session + _encode(commands)
-
-
-def answers_of(answer: bytes, count: int) -> list[bytes]:
-    """The answers to ``count`` requests that were sent together.
-
-    Raises:
-        msgspec.DecodeError: if it is no such answer.
-    """
-    if answer[:1] != _TOGETHER:
-        raise msgspec.DecodeError("requests sent together are answered together")
-    answers = _decode_answers(answer[1:])
-    if len(answers) != count:
-        raise msgspec.DecodeError(f"{count} requests have {len(answers)} answers")
-    return answers
-
-
-def is_done(answer: bytes) -> bool:
-    """Whether an answer of ``Sessions`` is a ``Done``."""
-    return answer[:1] == _DONE
-
-
-def result_of(done: bytes) -> bytes:
-    """The result in an answer that ``is_done``."""
-    return done[1:]
-
-
-def decode_requests(command: bytes) -> list[Request]:
-    """The requests in a command of ``Sessions``: the reverse of ``encode`` and of ``encode_together``.
-
-    Raises:
-        BadRequest: if there is none.
-    """
-    if command[:1] == _TOGETHER:
-        session, first, confirmed, commands = _read_together(command)
-        return [Perform(session, number, confirmed, one) for number, one in enumerate(commands, first)]
-    return [_decode_perform(command) if command[:1] == _ALONE else _read(command)]
-
-
-def exchanges(command: bytes, answer: bytes) -> list[tuple[Request, bytes]]:
-    """Each request in a command of ``Sessions`` that was carried out, and the answer to it.
-
-    Raises:
-        msgspec.DecodeError: if it is no such answer.
-    """
-    requests = decode_requests(command)
-    answers = answers_of(answer, len(requests)) if answer[:1] == _TOGETHER else [answer]
-    return list(zip(requests, answers, strict=True))
-
-
-def _decode_perform(command: bytes) -> Perform:
-    name_bytes, sequence, confirmed, has_command = _unpack(command)
-    inner = _HEAD + name_bytes
-    return Perform(command[_HEAD:inner], sequence, confirmed, command[inner:] if has_command else None)
-
-
-def decode_answer(answer: bytes) -> Answer:
-    """What ``Sessions`` returned.
-
-    Raises:
-        msgspec.DecodeError: if it is no answer.
-    """
-    return Done(result_of(answer)) if is_done(answer) else _answers.decode(answer)
 
 
 class Sessions:
@@ -289,27 +104,29 @@ class Sessions:
                 self._timed.on_due(context)
 
     def apply(self, command: bytes, context: Context) -> bytes:
-        """Carry out one encoded ``Request``; the result is an encoded ``Answer``.
+        """Carry out one encoded ``Request``, or a run of them; the result is the encoded ``Answer`` or answers.
 
         Raises:
             BadRequest: if it makes no sense.
             Exception: see ``attempt``.
         """
-        self._look_at_due(context)
-        if command[:1] == _ALONE:
-            return self._perform(command, context)
-        if command[:1] == _TOGETHER:
-            return self._perform_together(command, context)
-        request = _read(command)
+        moment = (context.slot, context.now_ms)
+        if moment != self._looked:
+            self._looked = moment
+            self.on_due(context)
+        run = run_in(command)
+        if run is not None:
+            return encode_answers(command, self._perform(*run, context))
+        request = decode_other(command)
         match request:
             case Plain(command=command):
-                return _answer(attempt(self._machine, command, context))
+                return encode_result(attempt(self._machine, command, context))
             case Open():
-                return self._begin(request, context.now_ms)
+                return encode_answer(self._begin(request, context.now_ms))
             case Close():
-                return self._end(request.session)
+                return encode_answer(self._end(request.session))
             case Tick():
-                return _DONE
+                return encode_answer(Done(b""))
             case _:
                 assert_never(request)
 
@@ -320,17 +137,13 @@ class Sessions:
             BadRequest: if it does not.
             RequestError: see the inner machine.
         """
-        if command[:1] == _ALONE:
-            name_bytes, _, _, has_command = _unpack(command)
-            if has_command:
-                self._check_inner(command[_HEAD + name_bytes :])
-            return
-        if command[:1] == _TOGETHER:
-            for one in _read_together(command)[-1]:
+        run = run_in(command)
+        if run is not None:
+            for one in run[-1]:
                 if one is not None:
                     self._check_inner(one)
             return
-        request = _read(command)
+        request = decode_other(command)
         if isinstance(request, Plain):
             self._check_inner(request.command)
         elif isinstance(request, Open):
@@ -339,24 +152,6 @@ class Sessions:
     def _check_inner(self, command: bytes) -> None:
         if self._checked is not None:
             self._checked.check(command)
-
-    def apply_all(self, commands: Sequence[bytes], context: Context) -> list[Result]:
-        """See ``Batched``."""
-        if commands:
-            self._look_at_due(context)
-        perform = self._perform
-        return [
-            perform(command, context)
-            if command[:1] == _ALONE and len(command) >= _HEAD
-            else attempt(self, command, context)
-            for command in commands
-        ]
-
-    def _look_at_due(self, context: Context) -> None:
-        moment = (context.slot, context.now_ms)
-        if moment != self._looked:
-            self._looked = moment
-            self.on_due(context)
 
     def query(self, question: bytes) -> bytes:
         """See ``ByteMachine``: the inner machine's own."""
@@ -400,11 +195,11 @@ class Sessions:
             raise SnapshotUnusable(f"{type(self._machine).__name__} has no capture and restore")
         return self._machine
 
-    def _begin(self, request: Open, now_ms: int) -> bytes:
+    def _begin(self, request: Open, now_ms: int) -> Opened | Ended:
         _check_opening(request)
         if request.session in self._ended:
             # A repetition that was overtaken by the session's end must not bring it back to life with its numbers lost.
-            return _encode(Ended(self._ended[request.session]))
+            return self._ending(request.session)
         session = self._open.get(request.session)
         if session is None:
             session = self._open[request.session] = Session(request.ttl_ms, 0)
@@ -412,24 +207,15 @@ class Sessions:
             self._capture.before_change(request.session, session)
         session.ttl_ms = request.ttl_ms
         self._keep_alive(request.session, session, now_ms)
-        return _encode(Opened(session.sequence))
+        return Opened(session.sequence)
 
-    def _perform(self, request: bytes, context: Context) -> bytes:
-        name_bytes, sequence, confirmed, has_command = _unpack(request)
-        inner = _HEAD + name_bytes
-        command = request[inner:] if has_command else None
-        return self._perform_all(request[_HEAD:inner], sequence, confirmed, [command], context)[0]
-
-    def _perform_together(self, request: bytes, context: Context) -> bytes:
-        return _TOGETHER + _encode(self._perform_all(*_read_together(request), context))
-
-    def _perform_all(
+    def _perform(
         self, name: bytes, first: int, confirmed: int, commands: list[bytes | None], context: Context
     ) -> list[bytes]:
-        """Carry out commands of one session, with numbers from ``first`` on; the answer to each."""
+        """Carry out a ``Run``; the answer to each of its commands."""
         session = self._open.get(name)
         if session is None:
-            return [_encode(Ended(self._ended.get(name)))] * len(commands)
+            return [encode_answer(self._ending(name))] * len(commands)
         if self._capture is not None:
             self._capture.before_change(name, session)
         expires_ms = context.now_ms + session.ttl_ms
@@ -444,12 +230,12 @@ class Sessions:
             session.confirmed += 1
         due = session.sequence
         if first > due:
-            return [_encode(Early(due))] * len(commands)
+            return [encode_answer(Early(due))] * len(commands)
         old = min(due - first, len(commands))
-        answers = [replies.get(number) or _encode(Confirmed()) for number in range(first, first + old)]
+        answers = [replies.get(number) or encode_answer(Confirmed()) for number in range(first, first + old)]
         room = old + REPLIES_MAX - (due - session.confirmed)
         answers += self._carry_out(name, session, commands[old:room], context)
-        answers += [_encode(Crowded()) for _ in commands[room:]]
+        answers += [encode_answer(Crowded()) for _ in commands[room:]]
         return answers
 
     def _carry_out(self, name: bytes, session: Session, commands: list[bytes | None], context: Context) -> list[bytes]:
@@ -460,20 +246,23 @@ class Sessions:
             results = self._batched.apply_all(wanted, ours)
         else:
             results = [attempt(self._machine, command, ours) for command in wanted]
-        answers = [_DONE + result if type(result) is bytes else _answer(result) for result in results]
+        answers = [encode_result(result) for result in results]
         if len(wanted) < len(commands):
             given = iter(answers)
-            answers = [_encode(Withdrawn()) if command is None else next(given) for command in commands]
+            answers = [encode_answer(Withdrawn()) if command is None else next(given) for command in commands]
         due = session.sequence
         session.sequence = due + len(answers)
         session.replies.update(zip(range(due, session.sequence), answers, strict=True))
         return answers
 
-    def _end(self, name: bytes) -> bytes:
+    def _end(self, name: bytes) -> Ended:
         session = self._open.pop(name, None)
         if session is not None:
             self._remember(name, session)
-        return _encode(Ended(self._ended.get(name)))
+        return self._ending(name)
+
+    def _ending(self, name: bytes) -> Ended:
+        return Ended(self._ended.get(name))
 
     def _keep_alive(self, name: bytes, session: Session, now_ms: int) -> None:
         was_due_ms = session.expires_ms
@@ -506,41 +295,8 @@ class Sessions:
         return sorted((session.expires_ms, name) for name, session in self._open.items())
 
 
-def _read(command: bytes) -> Open | Close | Plain | Tick:
-    try:
-        request: Open | Close | Plain | Tick = _decode(command)
-    except MALFORMED as error:
-        raise BadRequest(f"this is no command for sessions: {error}") from error
-    return request
-
-
-def _read_together(command: bytes) -> tuple[bytes, int, int, list[bytes | None]]:
-    """The session, the number of the first, the first unconfirmed one, and the commands."""
-    if len(command) < _RUN_HEAD:
-        raise BadRequest(f"commands that are sent together have at least {_RUN_HEAD} bytes, not {len(command)}")
-    _, name_bytes, first, confirmed = _RUN.unpack_from(command)
-    begin = _RUN_HEAD + name_bytes
-    try:
-        # Looked at before the first is carried out: all or none.
-        commands = _decode_run(command[begin:])
-    except MALFORMED as error:
-        raise BadRequest(f"these are no commands of a session: {error}") from error
-    return command[_RUN_HEAD:begin], first, confirmed, commands
-
-
-def _unpack(perform: bytes) -> tuple[int, int, int, bool]:
-    """The length of the session's name, the number, the first unconfirmed one, and whether there is a command."""
-    if len(perform) < _HEAD:
-        raise BadRequest(f"a command of a session has at least {_HEAD} bytes, not {len(perform)}")
-    return _PERFORM.unpack_from(perform)
-
-
 def _check_opening(request: Open) -> None:
     if len(request.session) > SESSION_BYTES_MAX:
         raise BadRequest(f"the name of a session has up to {SESSION_BYTES_MAX} bytes, not {len(request.session)}")
     if not 0 < request.ttl_ms <= TTL_MS_MAX:
         raise BadRequest(f"a session lives for 1 to {TTL_MS_MAX} ms without a command, not for {request.ttl_ms}")
-
-
-def _answer(result: Result) -> bytes:
-    return _encode(Failed(str(result))) if isinstance(result, ApplyFailed) else _DONE + result

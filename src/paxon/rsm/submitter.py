@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from paxon.errors import check
-from paxon.rsm.sessions import (
+from paxon.rsm.session_requests import (
     Confirmed,
     Crowded,
     Done,

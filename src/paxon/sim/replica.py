@@ -18,7 +18,8 @@ from paxon.rsm.errands import errand
 from paxon.rsm.feed import Event
 from paxon.rsm.machine import Context as Decided
 from paxon.rsm.pieces import begun
-from paxon.rsm.sessions import Answer, Request, Sessions, answers_of, decode_answer, decode_requests
+from paxon.rsm.session_requests import Answer, Request, answers_of, decode_answer, decode_requests
+from paxon.rsm.sessions import Sessions
 
 MARK_BYTES: Final = 8
 
@@ -31,6 +32,18 @@ def marked(attempt: int, request: bytes) -> bytes:
 def unmarked(command: bytes) -> bytes:
     """The request of an attempt."""
     return command[MARK_BYTES:]
+
+
+class _OneByOne:
+    """An assembly without its door for many commands.  Satisfies ``ByteMachine``, ``Timed`` and ``Capturable``."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self.apply = assembly.apply
+        self.query = assembly.query
+        self.next_due_ms = assembly.next_due_ms
+        self.on_due = assembly.on_due
+        self.capture = assembly.capture
+        self.restore = assembly.restore
 
 
 class Replica:
@@ -51,9 +64,8 @@ class Replica:
     ) -> None:
         self._member = member
         self._heard = heard
-        self._applies_many = applies_many
         self.assembly = Assembly(parts)
-        self.sessions = Sessions(self.assembly)
+        self.sessions = Sessions(self.assembly if applies_many else _OneByOne(self.assembly))
         self._past = b""
         """A digest of everything that was applied, and of its answers."""
 
@@ -67,7 +79,7 @@ class Replica:
         """See ``ByteMachine``."""
         request, feed = unmarked(command), self.assembly.feed
         events_before = feed.next_number
-        answer = self._answer(request, context)
+        answer = self.sessions.apply(request, context)
         past = b"%s %d %d %s %s" % (self._past, context.slot, context.now_ms, command, answer)
         self._past = hashlib.blake2b(past, digest_size=16).digest()
         if self._heard is not None:
@@ -75,14 +87,6 @@ class Replica:
             answers = [answer] if len(requests) == 1 else answers_of(answer, len(requests))
             self._heard(requests, context, [decode_answer(one) for one in answers], list(feed.since(events_before)))
         return answer
-
-    def _answer(self, request: bytes, context: Decided) -> bytes:
-        if not self._applies_many:
-            return self.sessions.apply(request, context)
-        (result,) = self.sessions.apply_all([request], context)
-        if not isinstance(result, bytes):
-            raise result
-        return result
 
     def query(self, question: bytes) -> bytes:
         """See ``ByteMachine``."""

@@ -7,7 +7,7 @@ means to annoy behaves.  Does not know: members, or whether what it is told is r
 from collections.abc import Callable
 from typing import Protocol
 
-from paxon.rsm.sessions import Close, Ended, Open, answers_of, decode_answer, encode
+from paxon.rsm.session_requests import Close, Ended, Open, answers_of, decode_answer, encode
 from paxon.rsm.submitter import Submitter, runs_of
 from paxon.sim.agenda import Agenda
 from paxon.sim.dice import Dice

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from paxon.errors import ResultLost, SessionEnded, check
 from paxon.rsm.machine import Context
-from paxon.rsm.sessions import (
+from paxon.rsm.session_requests import (
     Answer,
     Close,
     Confirmed,

@@ -6,7 +6,7 @@ from random import Random
 from paxon.core.decree import NodeId
 from paxon.rsm.feed import Event
 from paxon.rsm.machine import Context
-from paxon.rsm.sessions import Answer, Plain, Request, encode
+from paxon.rsm.session_requests import Answer, Plain, Request, encode
 from paxon.sim.greetings import name_of
 from paxon.sim.plan import Plan, unusual
 from paxon.sim.replica import Replica, marked

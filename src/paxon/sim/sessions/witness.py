@@ -16,7 +16,7 @@ from paxon.checker.result import NotLinearizable, OutOfBudget
 from paxon.checker.words import explain
 from paxon.core.decree import NodeId
 from paxon.errors import check
-from paxon.rsm.sessions import Answer, Done, Ended, Plain, decode_answer, decode_requests
+from paxon.rsm.session_requests import Answer, Done, Ended, Plain, decode_answer, decode_requests
 from paxon.sim.agenda import Agenda, Trace
 from paxon.sim.history import STEPS_MAX
 from paxon.sim.machine import Raised, Result

@@ -7,7 +7,7 @@ from paxon.collections.terms import Terms
 from paxon.rsm.assembly import PartCall
 from paxon.rsm.assembly import encode as encode_for_part
 from paxon.rsm.objects import Signature, question, submission
-from paxon.rsm.sessions import Done, Plain, decode_answer, encode
+from paxon.rsm.session_requests import Done, Plain, decode_answer, encode
 
 PART: Final = "terms"
 """The name of the one part."""

@@ -10,7 +10,7 @@ from paxon.collections.terms import Terms
 from paxon.core.decree import NodeId
 from paxon.rsm.feed import Event
 from paxon.rsm.machine import Context
-from paxon.rsm.sessions import Answer, Request
+from paxon.rsm.session_requests import Answer, Request
 from paxon.sim.dice import Dice
 from paxon.sim.greetings import name_of
 from paxon.sim.machine import Result
