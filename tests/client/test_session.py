@@ -10,14 +10,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paxon.client.session import TOGETHER_MAX, Session
+from paxon.client.session import IN_FLIGHT_MAX, TOGETHER_MAX, Session
 from paxon.core.decree import Slot
-from paxon.errors import ApplyFailed, BadRequest, NotLeader, OutcomeUnknown, RequestError, SessionEnded
+from paxon.errors import (
+    ApplyFailed,
+    BadRequest,
+    NotLeader,
+    OutcomeUnknown,
+    Overloaded,
+    RequestError,
+    SessionEnded,
+    Stopping,
+)
 from paxon.node.ports import Reply
 from paxon.node.proposals import Applied
 from paxon.rsm.attempt import attempt
 from paxon.rsm.machine import Context
-from paxon.rsm.session_requests import Close, encode, result_of
+from paxon.rsm.session_requests import Close, Ended, encode, result_of
 from paxon.rsm.sessions import Sessions
 from tests.node.nodes import until
 
@@ -242,6 +251,73 @@ def test_whoever_submits_while_the_session_opens_comes_after_those_who_wait_for_
         await asyncio.gather(*tasks)
         assert lane.recorder.applied == [b"%d" % number for number in range(len(tasks))]
         await session.close()
+
+    run(main())
+
+
+def test_whoever_is_let_in_as_the_session_ends_waits_for_the_next_one() -> None:
+    async def main() -> None:
+        lane = Lane(lambda request: "")
+        session = opened(lane)
+        task = asyncio.ensure_future(submitted(session, b"command"))
+        for _ in range(100):
+            if session._line._let_in:
+                break
+            await asyncio.sleep(0)
+        assert session._line._let_in == 1, "it was told, and has not gone on yet"
+        session._on_ended(Ended(None))
+        assert await task == b"1"
+        assert lane.recorder.applied == [b"command"]
+        await session.close()
+
+    run(main())
+
+
+def test_whoever_gives_up_leaves_room_for_others() -> None:
+    async def main() -> None:
+        lane = Holding()
+        session = opened(lane)
+        await submitted(session, b"first")
+        lane.holds = True
+        futures = [session.begin(b"%d" % number, 30) for number in range(IN_FLIGHT_MAX)]
+        waiting = [asyncio.ensure_future(submitted(session, b"waited %d" % number)) for number in range(4)]
+        await until(lambda: lane.waiting > 0)
+        with pytest.raises(Overloaded):
+            await session.wait_ready(0.001)
+        waiting[1].cancel()
+        await asyncio.sleep(0)
+        lane.answer_all()
+        lane.holds = False
+        assert session._line._let_in == 3, "there is room for the others, and none has gone on yet"
+        waiting[0].cancel()
+        assert len(await asyncio.gather(*futures)) == IN_FLIGHT_MAX
+        first, second, *others = await asyncio.gather(*waiting, return_exceptions=True)
+        assert isinstance(first, asyncio.CancelledError)
+        assert isinstance(second, asyncio.CancelledError)
+        assert others == [b"%d" % (IN_FLIGHT_MAX + 2), b"%d" % (IN_FLIGHT_MAX + 3)]
+        assert await submitted(session, b"last")
+        assert session.in_flight == 0
+        await session.close()
+
+    run(main())
+
+
+def test_whoever_waits_as_the_session_is_closed_is_told() -> None:
+    async def main() -> None:
+        lane = Holding()
+        session = opened(lane)
+        await submitted(session, b"first")
+        lane.holds = True
+        futures = [session.begin(b"%d" % number, 30) for number in range(IN_FLIGHT_MAX)]
+        waiting = asyncio.ensure_future(session.wait_ready(30))
+        await until(lambda: lane.waiting > 0)
+        await session.close()
+        with pytest.raises(Stopping):
+            await waiting
+        with pytest.raises(Stopping):
+            await session.wait_ready(1)
+        results = await asyncio.gather(*futures, return_exceptions=True)
+        assert {type(result) for result in results} == {OutcomeUnknown}
 
     run(main())
 

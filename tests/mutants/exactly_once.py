@@ -1,11 +1,14 @@
 """Mutants of sessions: what a repeated, early, withdrawn or late command does, and when a session ends."""
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from itertools import count
+from typing import Any
 
 from msgspec import msgpack
 
 from paxon.client import session as client_session
+from paxon.client.line import Line
 from paxon.client.session import Session, _Attempt
 from paxon.rsm import errands
 from paxon.rsm.assembly import Assembly
@@ -247,17 +250,23 @@ def answers_given_to_others(patch: Patch) -> None:
 
 
 @mutant(
-    "client.session.Session.wait_ready",
+    "client.line.Line",
     "tests/client/test_session.py::test_whoever_submits_while_the_session_opens_comes_after_those_who_wait_for_it",
 )
 def newcomers_overtake_who_waits(patch: Patch) -> None:
     """A command goes ahead of those that wait for the session to open."""
 
-    async def rude(self: Session, timeout_s: float) -> None:
-        while not self._has_room:
-            await self._wait_room()
+    init = Line.__init__
 
-    patch.replace(Session, "wait_ready", rude)
+    class Front(deque[Any]):
+        def append(self, item: Any) -> None:
+            self.appendleft(item)
+
+    def rude(self: Line, room: Callable[[], int]) -> None:
+        init(self, room)
+        self._waiting = Front()
+
+    patch.replace(Line, "__init__", rude)
 
 
 @mutant(

@@ -20,6 +20,7 @@ from typing import Final
 from msgspec import Struct
 
 from paxon.client.channel import Channel
+from paxon.client.line import Line
 from paxon.client.spread import Spread
 from paxon.client.statistics import Counts
 from paxon.errors import (
@@ -155,12 +156,8 @@ class Session:
         self._not_open_because: RequestError | None = None
         self._is_open = False
         self._is_closed = False
-        self._line = asyncio.Lock()
-        """Held by whoever waits in front; a lock of asyncio is given on in the order of asking."""
-        self._in_line = 0
+        self._line = Line(self._room)
         self._keeping: asyncio.TimerHandle | None = None
-        self._room = asyncio.Event()
-        self._room.set()
         self.counts = counts or Counts()
 
     @property
@@ -172,26 +169,28 @@ class Session:
     def is_ready(self) -> bool:
         """Whether ``begin`` may be called: the session is open and has room for another command."""
         # Whoever waits comes first: commands are applied in the order in which they were submitted.
-        return self._in_line == 0 and self._has_room
+        return self._line.is_empty and self._room() > 0
 
     async def wait_ready(self, timeout_s: float) -> None:
-        """Open the session if it is not, and wait until it ``is_ready``.
+        """Open the session if it is not, and wait until a command may begin: the caller's, at once.
 
         Raises:
             Stopping: it was closed.
             Overloaded: too many commands are on their way.
             NotLeader, Unreachable: nobody opened it in time.
         """
-        deadline = self._loop.time() + timeout_s
-        self._in_line += 1
+        is_let_in = False
         try:
-            async with asyncio.timeout_at(deadline), self._line:
-                while not self._has_room:
-                    await self._wait_room()
+            async with asyncio.timeout(timeout_s):
+                while not is_let_in:
+                    if self._is_closed:
+                        raise _closed()
+                    self._open_soon()
+                    await self._line.wait()
+                    # Unless it has ended since.
+                    is_let_in = self._is_open
         except TimeoutError:
             raise self._why_not_ready() from None
-        finally:
-            self._in_line -= 1
 
     def begin(self, command: bytes, timeout_s: float) -> "asyncio.Future[Applied]":
         """Have ``command`` applied, once, after every earlier one of this session.
@@ -228,26 +227,22 @@ class Session:
             # A session that is not ended here ends by itself.
             self._submit_and_forget(encode(Close(self._submitter.session)), OPEN_ATTEMPT_MS)
             self._is_open = False
-            # Nobody sends anything any more: whoever waits for room, and whoever comes late, learns that there is none.
-            self._room.set()
+        self._line.turn_away(_closed())
 
     # --- opening and keeping open ---
 
-    @property
-    def _has_room(self) -> bool:
-        return self._is_open and len(self._commands) < IN_FLIGHT_MAX
+    def _room(self) -> int:
+        """How many more commands may begin."""
+        return IN_FLIGHT_MAX - len(self._commands) if self._is_open else 0
 
-    async def _wait_room(self) -> None:
-        if self._is_closed:
-            raise Stopping("the session was closed, and the program or the member with it: not applied")
-        if self._is_open:
-            self._room.clear()
-            await self._room.wait()
-            return
-        if self._opening is None or self._opening.done():
+    def _open_soon(self) -> None:
+        if not self._is_open and (self._opening is None or self._opening.done()):
             self._opening = asyncio.ensure_future(self._open())
-        # Shielded because whoever comes next waits for the same.
-        await asyncio.shield(self._opening)
+            self._opening.add_done_callback(self._on_opening_over)
+
+    def _on_opening_over(self, opening: asyncio.Task[None]) -> None:
+        if not opening.cancelled() and (error := opening.exception()) is not None:
+            self._line.turn_away(error)
 
     def _why_not_ready(self) -> RequestError:
         if self._is_open:
@@ -279,6 +274,7 @@ class Session:
             check(isinstance(answer, Opened), "an opening is answered by Opened or Ended")
             self._is_open = True
             self._keep_later()
+            self._line.let_in()
             return
 
     def _keep_later(self) -> None:
@@ -369,8 +365,7 @@ class Session:
                 self._commands.pop(sequence, None)
         if self._resending is None:
             self._pause_s = PAUSE_S_MIN
-        if not self._room.is_set():
-            self._room.set()
+        self._line.let_in()
 
     def _is_settled(self, command: _Command, answer: bytes) -> bool:
         """Take an answer that is no ``Done``; whether the number is used up."""
@@ -452,5 +447,9 @@ class Session:
             elif command.sequence < ended.sequence:
                 error = ResultLost("the session ended; the command was applied, and its result is known no more")
             self._fail(command, error)
-        if not self._room.is_set():
-            self._room.set()
+        if not self._line.is_empty:
+            self._open_soon()
+
+
+def _closed() -> Stopping:
+    return Stopping("the session was closed, and the program or the member with it: not applied")
