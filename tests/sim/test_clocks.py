@@ -74,10 +74,16 @@ def test_a_timer_follows_a_clock_that_changes_its_rate(rate_ppm: int, due_ms: in
 def test_a_wall_clock_is_never_before_1970() -> None:
     agenda, quartz, made = clock()
     assert made.wall_ms() == EPOCH_MS
-    quartz.wall_error_ms = -EPOCH_MS - agenda.now_ms
+    quartz.step_wall(agenda.now_ms, -EPOCH_MS - 1)
     assert made.wall_ms() == 0
-    quartz.wall_error_ms -= 5_000
+    quartz.step_wall(agenda.now_ms, -5_000)
     assert made.wall_ms() == 0
+    quartz.step_wall(agenda.now_ms, 7_000)
+    quartz.step_wall(agenda.now_ms, -5_000)
+    assert made.wall_ms() == 2_000
+    agenda.at(1_000, "later", lambda: None)
+    agenda.pop(1_000)
+    assert made.wall_ms() == 3_000, "a clock that was set back as far as it goes goes on from there"
 
 
 def test_every_form_of_step_and_every_life_with_a_zero_of_its_own_comes() -> None:

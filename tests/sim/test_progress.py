@@ -10,6 +10,7 @@ from paxon.core.attendance import Attendance
 from paxon.core.decree import NodeId
 from paxon.core.roster import Flexible, Majority, QuorumSystem, Weighted
 from paxon.node.outbox import Outbox
+from paxon.node.ports import Timer
 from paxon.node.readings import Readings
 from paxon.sim import remnant
 from paxon.sim.plan import STORMY, Plan, plan_of
@@ -69,6 +70,24 @@ def test_a_pause_of_the_storm_does_not_end_one_for_good() -> None:
         world.run()
     lives = [world.members[number].life for number in world.left_behind]
     assert [life is not None and life.is_paused for life in lives] == [True, True]
+
+
+def test_who_is_told_to_stop_before_it_takes_part_sets_nothing_off() -> None:
+    world = World(0, Plan("core", Majority(MEMBERS), storm_ms=3_000))
+    timers: list[Timer | None] = []
+
+    def look() -> None:
+        member = world.members[MEMBERS[0]]
+        if member.host is None or member.takes_part:
+            world.agenda.after(1, "look", look)
+            return
+        world.fates.restart(member.number, 400)
+        timers.append(member.host._timer)
+
+    world.agenda.after(500, "crash", partial(world.fates.crash, MEMBERS[0], 100))
+    world.agenda.after(500, "look", look)
+    world.run()
+    assert timers == [None]
 
 
 def test_who_is_left_behind_may_be_spared() -> None:

@@ -28,6 +28,14 @@ class Quartz:
         self._earlier: list[tuple[int, int, int]] = []
         """Since when, from which reading on, and at which rate the clock ran before, the latest last."""
 
+    def wall_ms(self, now_ms: int) -> int:
+        """What the wall clock shows at a true time."""
+        return EPOCH_MS + self.wall_error_ms + now_ms
+
+    def step_wall(self, now_ms: int, by_ms: int) -> None:
+        """Set the wall clock forward or back, to the beginning of 1970 at the most: no system takes an earlier time."""
+        self.wall_error_ms += max(by_ms, -self.wall_ms(now_ms))
+
     def reading_ms(self, now_ms: int) -> int:
         """How far the clock has advanced at a true time that is not before the last change of its rate."""
         return self._reading_then_ms + (now_ms - self._since_ms) * self.rate_ppm // MILLION
@@ -69,8 +77,8 @@ class SimClock:
         return self._zero_ms + self._quartz.reading_ms(self._agenda.now_ms)
 
     def wall_ms(self) -> int:
-        """See ``Clock``.  No system lets its clock be set to before 1970."""
-        return max(0, EPOCH_MS + self._quartz.wall_error_ms + self._agenda.now_ms)
+        """See ``Clock``."""
+        return self._quartz.wall_ms(self._agenda.now_ms)
 
     def chance(self) -> int:
         """See ``Clock``."""

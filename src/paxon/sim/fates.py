@@ -12,7 +12,7 @@ from paxon.core.decree import NodeId
 from paxon.errors import LedgerInUse, check
 from paxon.node.status import Role
 from paxon.sim.agenda import Agenda, Life, Trace
-from paxon.sim.clock import EPOCH_MS, MILLION
+from paxon.sim.clock import MILLION
 from paxon.sim.directory import ROOM
 from paxon.sim.member import Member
 from paxon.sim.strikes import Strikes
@@ -87,8 +87,10 @@ class Fates:
         host, life = self._members[member].host, self._members[member].life
         if host is None or life is None or life.is_paused:
             return
-        host.stop()
-        self._lives.look_at(life)
+        if self._members[member].takes_part:
+            # One that does not yet has nothing to hand over; see ``Node.retire``.
+            host.stop()
+            self._lives.look_at(life)
 
         self._leaving[member] = life
         self._agenda.after(GOODBYE_MS, f"end of {member}", lambda: self._leave(member, life, down_ms))
@@ -171,11 +173,12 @@ class Fates:
 
     def step_wall_clock(self, member: NodeId, by_ms: int) -> None:
         """See ``Victims``."""
-        self._members[member].quartz.wall_error_ms += by_ms
+        self._members[member].quartz.step_wall(self._agenda.now_ms, by_ms)
 
     def reset_wall_clock(self, member: NodeId) -> None:
         """See ``Victims``."""
-        self._members[member].quartz.wall_error_ms = -EPOCH_MS - self._agenda.now_ms
+        quartz, now_ms = self._members[member].quartz, self._agenda.now_ms
+        quartz.step_wall(now_ms, -quartz.wall_ms(now_ms))
 
     def change_rate(self, member: NodeId, rate_ppm: int) -> None:
         """See ``Victims``."""

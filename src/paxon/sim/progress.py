@@ -49,13 +49,16 @@ def owe_progress(world: "World") -> None:
     for member in world.core:
         world.workload.write_at(member)
         world.workload.read_at(member)
-    _await(world, lambda world: unserved(world) or unfinished(world))
+    _await(world, lambda world: _still_unserved(world) or unfinished(world))
     tried = highest_round(world) - round_at_calm
     check(tried <= BALLOTS_MAX, f"ballots do not beget ballots, but {tried} were tried since everything healed")
-    stirs = 0
+    stirs, errands = 0, world.trace.counts["errands"]
     while not _rests(world):
         stirs += 1
         check(stirs <= len(world.left_behind), "a member left behind stirs the others up once, and then no more")
+    if world.trace.counts["errands"] > errands:
+        # What time makes due may come at any moment, and is soon done.
+        _await(world, lambda world: unfinished(world) or unemptied(world))
     left = unfinished(world) or unemptied(world)
     check(not left, f"what is done stays done, but {left}")
 
@@ -102,6 +105,16 @@ def ballots(world: "World") -> list[tuple[Ballot | None, Ballot]]:
 def highest_round(world: "World") -> int:
     """The round of the highest ballot that anybody tried, the rest included."""
     return max(book.durable.last_tried.round for book in world.oracle.books.values())
+
+
+def _still_unserved(world: "World") -> str:
+    """The same as ``unserved``.  Asks those again whose command has an unknown fate, as after a change of leaders."""
+    left = unserved(world)
+    if left and not world.workload.unfinished:
+        for member in world.core:
+            if not world.workload.served[member, "write"]:
+                world.workload.write_at(member)
+    return left
 
 
 def unserved(world: "World") -> str:
