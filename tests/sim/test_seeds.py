@@ -6,6 +6,7 @@
 import pytest
 
 from paxon.sim.plan import plan_of
+from paxon.sim.sessions.subject import SessionSubject
 from paxon.sim.world import World
 
 SEEDS = range(1_000, 1_080)
@@ -58,16 +59,25 @@ ONCE_BROKEN = {
     1_000_025: "A disk was struck while its process had no open files to spare.",
     1_000_356: "A stamp was that of a vote which a president could not know of.",
     1_000_806: "A member died as it wrote down that it was disowned.",
-    1_002_859: "A member had an errand just as its work was looked at.",
     1_005_578: "A leader was deposed after everything had healed, with commands of unknown fate.",
     1_008_230: "One that was left behind with a higher promise was heard of long after the others had come to rest.",
     1_015_825: "A leader that was deposed kept commands of others in a slot that nobody used again.",
+    1_027_430: "A leader was deposed after everything had healed, once more.",
+}
+
+
+ONCE_BROKEN_WITH_SESSIONS = {
+    1_002_859: "A member had an errand just as its work was looked at.",
     1_017_944: "A wall clock that was set to before 1970 stood still.",
     1_020_679: "A member had an errand just as its work was looked at, once more.",
-    1_027_430: "A leader was deposed after everything had healed, once more.",
 }
 
 
 @pytest.mark.parametrize("seed", ONCE_BROKEN)
 def test_seeds_of_campaigns_that_once_broke(seed: int) -> None:
     World(seed).run()
+
+
+@pytest.mark.parametrize("seed", ONCE_BROKEN_WITH_SESSIONS)
+def test_seeds_with_sessions_that_once_broke(seed: int) -> None:
+    World(seed, subject=SessionSubject()).run()
