@@ -1,6 +1,6 @@
 """Several machines in one log: routing, announcements, events, and what time makes due."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import given
@@ -282,9 +282,9 @@ class Kept(Echo):
         self.state = command
         return b""
 
-    def capture(self) -> Iterator[bytes]:
+    def capture(self) -> Generator[bytes, None, None]:
         """See ``Capturable``."""
-        return iter([self.state, b"", b"end"])
+        return (piece for piece in (self.state, b"", b"end"))
 
     def restore(self, pieces: Iterator[bytes]) -> None:
         """See ``Capturable``."""

@@ -11,6 +11,7 @@ comes up with older code than the log uses says so and stops (``LedgerTooNew``).
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from functools import partial
 from typing import Final, TypeVar
 
@@ -23,6 +24,7 @@ from paxon.rsm.double_check import Comparison, DoubleChecked, Step
 from paxon.rsm.feed import Event, Feed
 from paxon.rsm.machine import MALFORMED, PIECE_BYTES, ByteMachine, Capturable, Context
 from paxon.rsm.objects import ReplicatedObject
+from paxon.rsm.pieces import begun
 
 T = TypeVar("T")
 
@@ -232,8 +234,7 @@ class Assembly:
             return [attempt(self, command, context) for command in commands]
         self._slot = context.slot
         name, part, is_timed = found
-        size = len(head)
-        calls = [command[size:] for command in commands]
+        calls = [command[len(head) :] for command in commands]
         try:
             if isinstance(part, ReplicatedObject):
                 return part.apply_all(calls, context)
@@ -305,13 +306,25 @@ class Assembly:
         Raises:
             SnapshotUnusable: if a part cannot be captured.
         """
-        begun: list[Iterator[bytes]] = []
-        for name, part in self.parts.items():
-            if not isinstance(part, Capturable):
-                raise SnapshotUnusable(f"the part {name!r} cannot be captured: it has no capture and restore")
-            begun.append(part.capture())
-        beginning = _encode(Beginning(FORMAT, dict(self._announced), self.feed.next_number, list(self.parts)))
-        return _pieces(beginning, self.feed.events(), begun)
+        return begun(self._pieces())
+
+    def _pieces(self) -> Generator[bytes, None, None]:
+        """The beginning, then a section for the feed and one for each part; see ``_Sections``."""
+        # Given up at any moment, a capture of one part or of all: none of them may go on.
+        with ExitStack() as under_way:
+            captures: list[Iterator[bytes]] = []
+            for name, part in self.parts.items():
+                if not isinstance(part, Capturable):
+                    raise SnapshotUnusable(f"the part {name!r} cannot be captured: it has no capture and restore")
+                captures.append(under_way.enter_context(closing(part.capture())))
+            beginning = Beginning(FORMAT, dict(self._announced), self.feed.next_number, list(self.parts))
+            events = self.feed.events()
+            yield b""
+            yield _encode(beginning)
+            for captured in (_event_pieces(events), *captures):
+                for piece in captured:
+                    yield _MORE + piece
+                yield _END
 
     def restore(self, pieces: Iterable[bytes]) -> None:
         """See ``Capturable``.
@@ -356,15 +369,6 @@ def _read(piece: bytes, kind: type[T]) -> T:
         return msgpack.decode(piece, type=kind)
     except MALFORMED as error:
         raise SnapshotUnusable(f"the state of an assembly cannot be read: {error}") from error
-
-
-def _pieces(beginning: bytes, events: list[Event], begun: list[Iterator[bytes]]) -> Generator[bytes, None, None]:
-    """The beginning, a section for the feed and one for each part; a piece's first byte says whether it ends one."""
-    yield beginning
-    for captured in (_event_pieces(events), *begun):
-        for piece in captured:
-            yield _MORE + piece
-        yield _END
 
 
 def _event_pieces(events: list[Event]) -> Iterator[bytes]:

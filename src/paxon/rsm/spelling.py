@@ -207,6 +207,9 @@ def _read_member(parts: list[Any]) -> Any:
             member = kind(known_by)
         except ValueError:
             member = None
+        if not isinstance(member, kind) or member._value_ != known_by:
+            # Some releases of Python, and some flags, leave out what they do not know.
+            member = None
     if len(parts) != 2 or member is None:
         raise SnapshotUnusable(
             f"the state holds {known_by!r} of {name}, which this release of your program does not have: keep it there"
