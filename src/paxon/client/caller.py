@@ -44,7 +44,6 @@ class Caller(Recipes):
         self._parts = parts
         self._channel = channel
         self._timeout_s = _checked(timeout_s)
-        self._timeout_ms = int(timeout_s * 1000)
         self._consistency: Consistency = LINEARIZABLE
         self._counts = Counts()
         self._session = Session(channel, counts=self._counts)
@@ -99,8 +98,9 @@ class Caller(Recipes):
             with span_of(self._tracer, "read", query):
                 return await self._untraced().read(method, *arguments, **named)
         self._counts.read += 1
+        timeout_ms = int(self._timeout_s * 1000)
         result: R
-        slot, result = await self._channel.read(query, arguments, named, self._timeout_ms, self._consistency)
+        slot, result = await self._channel.read(query, arguments, named, timeout_ms, self._consistency)
         self._seen.note(slot)
         return result
 
@@ -131,7 +131,6 @@ class Caller(Recipes):
         """
         other = copy(self)
         other._timeout_s = _checked(timeout)
-        other._timeout_ms = int(timeout * 1000)
         return other
 
     def traced(self, tracer: Tracer) -> Self:

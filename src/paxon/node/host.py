@@ -258,7 +258,7 @@ class Host:
     def may_read(self, consistency: Consistency) -> bool:
         """Whether this member's state, as it is at this moment, keeps the promise of ``consistency``."""
         if type(consistency) is Leased:
-            # The one kind of read that is asked for its speed.
+            # Asked for its speed, of which an eighth goes where the rest is worked out.
             return self._freshness.allows_by_lease()
         return self._freshness.allows(consistency, self.applied_until, self._requests.fresh_ms)
 

@@ -236,8 +236,6 @@ class Assembly:
         name, part, is_timed = found
         calls = [command[len(head) :] for command in commands]
         try:
-            if isinstance(part, ReplicatedObject):
-                return part.apply_all(calls, context)
             return [attempt(part, call, context) for call in calls]
         finally:
             if is_timed:

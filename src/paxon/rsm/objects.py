@@ -4,11 +4,11 @@ Knows: what a failed call leaves behind: nothing.  Does not know: who calls, and
 decided once or twice, or how it is spelled (``calls`` does).
 """
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from paxon.errors import BadRequest, ContractError, InvariantViolation, LedgerTooNew, NotYetKnown, Rejected
-from paxon.rsm.attempt import Result, attempt, failure
+from paxon.rsm.attempt import failure
 from paxon.rsm.calls import Spelling, encode, encode_refusal, encode_result, head_of, read_head, told
 from paxon.rsm.contract import Ability, Context, StateMachine, journal_of, methods_of
 from paxon.rsm.machine import Context as Decided
@@ -131,10 +131,6 @@ class ReplicatedObject(Generic[M]):
         arguments = spelling.arguments(command)
         ours = Context(slot, context.now_ms, self._number, context.session)
         return self._run(ours, spelling.method.call, (self.machine, ours), arguments)
-
-    def apply_all(self, commands: Sequence[bytes], context: Decided) -> list[Result]:
-        """See ``Batched``."""
-        return [attempt(self, command, context) for command in commands]
 
     def _not_here(self, command: bytes, slot: int) -> Exception:
         """Why a command cannot be carried out.

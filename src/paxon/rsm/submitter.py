@@ -10,7 +10,6 @@ still has its number: it is sent again without its contents (``withdraw``), and 
 applied before, or it never will be.
 """
 
-from collections.abc import Iterable
 from typing import assert_never
 
 from paxon.errors import check
@@ -30,17 +29,6 @@ from paxon.rsm.session_requests import (
 
 Settled = Done | Failed | Confirmed | Withdrawn
 """The answers after which a number need not be sent again."""
-
-
-def runs_of(sequences: Iterable[int]) -> list[range]:
-    """Rising numbers, cut into those that follow one another."""
-    runs: list[range] = []
-    for sequence in sequences:
-        if runs and runs[-1].stop == sequence:
-            runs[-1] = range(runs[-1].start, sequence + 1)
-        else:
-            runs.append(range(sequence, sequence + 1))
-    return runs
 
 
 class Submitter:

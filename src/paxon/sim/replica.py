@@ -18,10 +18,13 @@ from paxon.rsm.errands import errand
 from paxon.rsm.feed import Event
 from paxon.rsm.machine import Context as Decided
 from paxon.rsm.pieces import begun
-from paxon.rsm.session_requests import Answer, Request, answers_of, decode_answer, decode_requests
+from paxon.rsm.session_requests import Answer, Request, decode_answer, exchanges
 from paxon.rsm.sessions import Sessions
 
 MARK_BYTES: Final = 8
+
+PLAIN_FROM: Final = 1 << 63
+"""Attempts without a session are numbered from here on, apart from all others."""
 
 
 def marked(attempt: int, request: bytes) -> bytes:
@@ -83,9 +86,9 @@ class Replica:
         past = b"%s %d %d %s %s" % (self._past, context.slot, context.now_ms, command, answer)
         self._past = hashlib.blake2b(past, digest_size=16).digest()
         if self._heard is not None:
-            requests = decode_requests(request)
-            answers = [answer] if len(requests) == 1 else answers_of(answer, len(requests))
-            self._heard(requests, context, [decode_answer(one) for one in answers], list(feed.since(events_before)))
+            told = exchanges(request, answer)
+            requests, answers = [asked for asked, _ in told], [decode_answer(one) for _, one in told]
+            self._heard(requests, context, answers, list(feed.since(events_before)))
         return answer
 
     def query(self, question: bytes) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from paxon.rsm.session_requests import Close, Ended, Open, answers_of, decode_answer, encode
-from paxon.rsm.submitter import Submitter, runs_of
+from paxon.rsm.submitter import Submitter
 from paxon.sim.agenda import Agenda
 from paxon.sim.dice import Dice
 from paxon.sim.post import Ending, Post
@@ -170,7 +170,7 @@ class SimSession:
     def _send_all(self, sequences: list[int]) -> None:
         """Send some commands together, or each by itself."""
         if len(sequences) > 1 and self._random.random() < TOGETHER:
-            for run in runs_of(sequences):
+            for run in _runs_of(sequences):
                 self._send(run)
         else:
             for sequence in sequences:
@@ -262,3 +262,14 @@ class SimSession:
 
     def _later(self, range_ms: tuple[int, int], label: str, action: Callable[[], None]) -> None:
         self._exchange.agenda.after(self._random.randint(*range_ms), label, action)
+
+
+def _runs_of(sequences: list[int]) -> list[range]:
+    """Rising numbers, cut into those that follow one another."""
+    runs: list[range] = []
+    for sequence in sequences:
+        if runs and runs[-1].stop == sequence:
+            runs[-1] = range(runs[-1].start, sequence + 1)
+        else:
+            runs.append(range(sequence, sequence + 1))
+    return runs

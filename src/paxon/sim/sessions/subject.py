@@ -9,7 +9,7 @@ from paxon.rsm.machine import Context
 from paxon.rsm.session_requests import Answer, Plain, Request, encode
 from paxon.sim.greetings import name_of
 from paxon.sim.plan import Plan, unusual
-from paxon.sim.replica import Replica, marked
+from paxon.sim.replica import PLAIN_FROM, Replica, marked
 from paxon.sim.sessions.clients import SessionClients
 from paxon.sim.sessions.judge import Judge
 from paxon.sim.sessions.machine import PART, QUESTION, Tally, numbers_in
@@ -20,9 +20,6 @@ from paxon.sim.workload import Parliament, Workload
 
 WORKLOAD = "sessions"
 """What such runs are called on a command line."""
-
-PLAIN_FROM = 1 << 63
-"""Attempts without a session are numbered from here on, apart from all others."""
 
 
 class SessionOrders:

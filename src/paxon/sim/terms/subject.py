@@ -16,8 +16,7 @@ from paxon.sim.greetings import name_of
 from paxon.sim.machine import Result
 from paxon.sim.plan import Plan, unusual
 from paxon.sim.post import Post
-from paxon.sim.replica import Replica, marked
-from paxon.sim.sessions.subject import PLAIN_FROM
+from paxon.sim.replica import PLAIN_FROM, Replica, marked
 from paxon.sim.strikes import Strikes
 from paxon.sim.subject import Onlookers
 from paxon.sim.terms.calls import OFFICES, PART, QUESTION, withdrawing
