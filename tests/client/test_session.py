@@ -164,14 +164,20 @@ class Holding(Lane):
             reply.set_result(applied)
 
 
+async def busy(count: int) -> tuple[Holding, Session, list["asyncio.Future[Applied]"]]:
+    """A session with so many commands on their way, decided, and not answered before ``answer_all``."""
+    lane = Holding()
+    session = opened(lane)
+    await submitted(session, b"first")
+    lane.holds = True
+    futures = [session.begin(b"%d" % number, 30) for number in range(count)]
+    await until(lambda: lane.waiting == -(-count // TOGETHER_MAX))
+    return lane, session, futures
+
+
 def test_what_the_first_to_have_an_answer_submit_is_on_its_way_before_the_last_have_theirs() -> None:
     async def main() -> None:
-        lane = Holding()
-        session = opened(lane)
-        await submitted(session, b"first")
-        lane.holds = True
-        futures = [session.begin(b"%d" % number, 30) for number in range(4 * TOGETHER_MAX)]
-        await until(lambda: lane.waiting == 4)
+        lane, session, futures = await busy(4 * TOGETHER_MAX)
         told: list[int] = []
 
         def tell(number: int, done: "asyncio.Future[Applied]") -> None:
@@ -196,12 +202,7 @@ def test_what_the_first_to_have_an_answer_submit_is_on_its_way_before_the_last_h
 
 def test_an_answer_that_has_come_is_given_before_the_session_closes() -> None:
     async def main() -> None:
-        lane = Holding()
-        session = opened(lane)
-        await submitted(session, b"first")
-        lane.holds = True
-        futures = [session.begin(b"%d" % number, 30) for number in range(2 * TOGETHER_MAX)]
-        await until(lambda: lane.waiting == 2)
+        lane, session, futures = await busy(2 * TOGETHER_MAX)
         lane.answer_all()
         await session.close()
         results = [result_of((await future).result) for future in futures]
@@ -275,13 +276,8 @@ def test_whoever_is_let_in_as_the_session_ends_waits_for_the_next_one() -> None:
 
 def test_whoever_gives_up_leaves_room_for_others() -> None:
     async def main() -> None:
-        lane = Holding()
-        session = opened(lane)
-        await submitted(session, b"first")
-        lane.holds = True
-        futures = [session.begin(b"%d" % number, 30) for number in range(IN_FLIGHT_MAX)]
+        lane, session, futures = await busy(IN_FLIGHT_MAX)
         waiting = [asyncio.ensure_future(submitted(session, b"waited %d" % number)) for number in range(4)]
-        await until(lambda: lane.waiting > 0)
         with pytest.raises(Overloaded):
             await session.wait_ready(0.001)
         waiting[1].cancel()
@@ -304,13 +300,9 @@ def test_whoever_gives_up_leaves_room_for_others() -> None:
 
 def test_whoever_waits_as_the_session_is_closed_is_told() -> None:
     async def main() -> None:
-        lane = Holding()
-        session = opened(lane)
-        await submitted(session, b"first")
-        lane.holds = True
-        futures = [session.begin(b"%d" % number, 30) for number in range(IN_FLIGHT_MAX)]
+        _, session, futures = await busy(IN_FLIGHT_MAX)
         waiting = asyncio.ensure_future(session.wait_ready(30))
-        await until(lambda: lane.waiting > 0)
+        await asyncio.sleep(0)
         await session.close()
         with pytest.raises(Stopping):
             await waiting

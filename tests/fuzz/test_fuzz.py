@@ -25,7 +25,7 @@ from tests.core.steady import steady
 from tests.fuzz import __main__ as program
 from tests.fuzz import members, storage
 from tests.fuzz.__main__ import CORPUS, main
-from tests.fuzz.oracle import LIES, Draw, MemoryWasted, refusing, run_bounded
+from tests.fuzz.oracle import ALLOWANCE_BYTES, LIES, Draw, MemoryWasted, Target, refusing, run_bounded
 from tests.fuzz.targets import TARGETS
 from tests.storage.scripts import flat, groups, opened
 
@@ -194,6 +194,17 @@ def test_memory_for_a_claimed_length_is_noticed(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(FrameReader, "feed", generous)
     with pytest.raises(MemoryWasted):
         run_bounded(TARGETS["frames"], bytes.fromhex("00 ffffffff 00000000"))
+
+
+def test_what_is_used_once_and_never_again_is_no_cost_of_the_input() -> None:
+    tables: list[bytearray] = []
+
+    def grows_once(data: bytes) -> None:
+        if not tables:
+            tables.append(bytearray(2 * ALLOWANCE_BYTES))
+
+    run_bounded(Target(grows_once, ()), b"")
+    assert len(tables) == 1
 
 
 def test_a_value_that_changes_on_its_way_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Several machines in one log: routing, announcements, events, and what time makes due."""
 
 from collections.abc import Generator, Iterator
+from inspect import GEN_CLOSED, getgeneratorstate
 
 import pytest
 from hypothesis import given
@@ -317,6 +318,27 @@ def test_a_captured_assembly_is_restored_part_by_part() -> None:
     again = Assembly({"one": Kept(), "two": Kept()})
     again.restore(taken)
     assert list(again.capture()) == taken
+
+
+class Remembering(Kept):
+    """A machine that knows its latest capture."""
+
+    def capture(self) -> Generator[bytes, None, None]:
+        """See ``Capturable``."""
+        self.captured = super().capture()
+        return self.captured
+
+
+def test_a_capture_that_is_given_up_ends_those_of_all_parts() -> None:
+    first, second = Remembering(), Remembering()
+    assembly = Assembly({"one": first, "two": second})
+    pieces = assembly.capture()
+    next(pieces)
+    pieces.close()
+    assert [getgeneratorstate(one.captured) for one in (first, second)] == [GEN_CLOSED, GEN_CLOSED]
+    with pytest.raises(SnapshotUnusable, match="'three' cannot be captured"):
+        Assembly({"one": first, "three": Echo()}).capture()
+    assert getgeneratorstate(first.captured) == GEN_CLOSED
 
 
 def test_captures_that_do_not_fit_are_refused() -> None:
